@@ -1,0 +1,313 @@
+"""The error tree. Classes are named for who must act; each builds its own message.
+
+    LlmspellError
+    |- ScriptError              the script's author
+    |  |- ScriptSyntaxError       the source does not parse
+    |  `- ScriptRuntimeError      an error left the script; carries its frames
+    |- CapabilityError          crosses into the script, is catchable there, has a stable .code
+    |  |- BadArgument             an argument does not fit the declaration
+    |  |- Denied                  no grant covers the call
+    |  |- NotFound                the named thing does not exist
+    |  |- Cancelled               the call was cancelled before it had an answer
+    |  `- HostFailure             the work itself failed
+    |     |- FileFailure            a file could not be read or written
+    |     `- ProviderFailure        a network peer or a model provider failed
+    |- LimitExceeded            never catchable by a script
+    |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  CallLimit  TaskLimit
+    |  `- BudgetExceeded          tokens or dollars
+    |- SpellError               the spell's packager
+    |  `- ParamError              a parameter does not fit the spell
+    |- UsageError               whoever calls us
+    |  `- ConfigError             a configuration file is wrong
+    `- InternalError            us
+
+Every class has an `exit_code`, which the command line returns when the error ends a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, NamedTuple
+
+
+class Frame(NamedTuple):
+    """One level of a script's call stack: chunk name, line (1-based), function name or ""."""
+
+    file: str
+    line: int
+    function: str = ""
+
+
+class LlmspellError(Exception):
+    """Base of every error llmspell raises.
+
+    `frames` says where in the script, innermost first; `source_line` is the line itself.
+    `result` is what ran before the error: the `Result` of the run it ended, or None.
+    """
+
+    exit_code: ClassVar[int] = 1
+    code: str = "error"
+
+    def __init__(self, message: str = "", *, frames: tuple[Frame, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.frames = frames
+        self.source_line = ""
+        self.result: Any = None
+
+    @property
+    def file(self) -> str:
+        """Name of the chunk the innermost frame is in, or ""."""
+        return self.frames[0].file if self.frames else ""
+
+    @property
+    def line(self) -> int:
+        """Line (1-based) of the innermost frame, or 0."""
+        return self.frames[0].line if self.frames else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON output."""
+        told: dict[str, Any] = {
+            "type": type(self).__name__,
+            "code": self.code,
+            "message": self.message,
+            "exit_code": self.exit_code,
+        }
+        if self.frames:
+            told |= {"file": self.file, "line": self.line, "source_line": self.source_line}
+            told["frames"] = [frame._asdict() for frame in self.frames]
+        return told
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: " if self.frames else ""
+        return where + self.message
+
+
+class ScriptError(LlmspellError):
+    """The script is wrong; its author must act."""
+
+    exit_code = 4
+    code = "script"
+
+
+class ScriptSyntaxError(ScriptError):
+    """The source does not parse."""
+
+    code = "syntax"
+
+
+class ScriptRuntimeError(ScriptError):
+    """An error left the script uncaught. `value` is what it raised when that was not a string."""
+
+    code = "runtime"
+
+    def __init__(
+        self, message: str, *, frames: tuple[Frame, ...] = (), value: Any = None
+    ) -> None:
+        super().__init__(message, frames=frames)
+        self.value = value
+
+
+class CapabilityError(LlmspellError):
+    """A capability refused or failed. The script may catch it and read `.code`."""
+
+    code = "failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        capability: str = "",
+        retryable: bool = False,
+        frames: tuple[Frame, ...] = (),
+    ) -> None:
+        super().__init__(message, frames=frames)
+        if code is not None:
+            self.code = code
+        self.capability = capability
+        self.retryable = retryable
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON output."""
+        extra = {"capability": self.capability, "retryable": self.retryable}
+        return super().as_dict() | extra
+
+
+class BadArgument(CapabilityError):
+    """An argument does not fit the declaration."""
+
+    exit_code = 10
+    code = "bad_argument"
+
+
+class Denied(CapabilityError):
+    """No grant covers what the call needs."""
+
+    exit_code = 6
+    code = "denied"
+
+
+class NotFound(CapabilityError):
+    """The named file, tool, model or handle does not exist."""
+
+    code = "not_found"
+
+
+class Cancelled(CapabilityError):
+    """The call was cancelled before it had an answer."""
+
+    exit_code = 130
+    code = "cancelled"
+
+
+class HostFailure(CapabilityError):
+    """The work itself failed; `retryable` says whether trying again may help."""
+
+    code = "failed"
+
+
+class FileFailure(HostFailure):
+    """A file could not be read or written."""
+
+    exit_code = 12
+    code = "io"
+
+
+class ProviderFailure(HostFailure):
+    """A network peer or a model provider could not be reached, refused, or answered nonsense."""
+
+    exit_code = 7
+    code = "provider"
+
+
+class LimitExceeded(LlmspellError):
+    """A hard limit was reached. A script cannot catch it."""
+
+    exit_code = 9
+    code = "limit"
+    quantity: ClassVar[str] = "a limit"
+    advice: ClassVar[str] = ""
+
+    def __init__(self, limit: str = "") -> None:
+        of = f" of {limit}" if limit else ""
+        advice = f"; {self.advice}" if self.advice else ""
+        super().__init__(f"the spell reached its {self.quantity} limit{of}{advice}")
+        self.limit = limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON output."""
+        return super().as_dict() | {"limit": self.limit}
+
+
+class StepLimit(LimitExceeded):
+    """More loop turns and function calls than allowed."""
+
+    code = "steps"
+    quantity = "step"
+    advice = "raise it with --limit steps=N"
+
+
+class MemoryLimit(LimitExceeded):
+    """More memory than allowed."""
+
+    code = "memory"
+    quantity = "memory"
+    advice = "raise it with --limit memory=128MB"
+
+
+class TimeLimit(LimitExceeded):
+    """Longer than allowed, in wall or processor time."""
+
+    exit_code = 8
+    code = "time"
+    quantity = "time"
+    advice = "raise it with --timeout"
+
+
+class OutputLimit(LimitExceeded):
+    """More printed bytes than allowed."""
+
+    code = "output"
+    quantity = "output"
+    advice = "raise it with --limit output=1MB"
+
+
+class CallLimit(LimitExceeded):
+    """More host calls than allowed."""
+
+    code = "calls"
+    quantity = "call"
+    advice = "raise it with --limit calls=N"
+
+
+class TaskLimit(LimitExceeded):
+    """More tasks at the same time than allowed."""
+
+    code = "tasks"
+    quantity = "task"
+    advice = "give parallel() a limit, or raise it with --limit tasks=N"
+
+
+class BudgetExceeded(LimitExceeded):
+    """More tokens or dollars than allowed; raised before the call that would overspend."""
+
+    exit_code = 13
+    code = "budget"
+    quantity = "budget"
+    advice = "raise it with --limit tokens=N or --limit cost=DOLLARS"
+
+
+class SpellError(LlmspellError):
+    """The spell as a package is wrong; its packager must act."""
+
+    exit_code = 10
+    code = "spell"
+
+
+class ParamError(SpellError):
+    """A parameter does not fit the spell."""
+
+    code = "param"
+
+
+class UsageError(LlmspellError):
+    """The caller asked for something that makes no sense."""
+
+    exit_code = 2
+    code = "usage"
+
+
+class ConfigError(UsageError):
+    """A configuration file or variable is wrong."""
+
+    exit_code = 3
+    code = "config"
+
+
+class InternalError(LlmspellError):
+    """A bug in llmspell. Please report it with the script that caused it."""
+
+    exit_code = 5
+    code = "internal"
+
+
+CAPABILITY_ERRORS: dict[str, type[CapabilityError]] = {
+    cls.__name__: cls
+    for cls in (HostFailure, BadArgument, Denied, NotFound, Cancelled, FileFailure, ProviderFailure)
+}
+"""Capability errors by name: an error that went through a script keeps its class."""
+
+LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
+    cls.code: cls
+    for cls in (StepLimit, MemoryLimit, TimeLimit, OutputLimit, CallLimit, TaskLimit, BudgetExceeded)
+}
+"""Maps the name of a limit to the error that ends a run when it is reached."""
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """Ends a sentence: "; did you mean X?" when a known name is close, else ""."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,384 @@
+"""Types of parameters and results, read once from annotations and projected many times.
+
+`read(annotation)` gives a small tree. Each node can `fit` a value that came from a script,
+`describe` itself in an error message, and print itself as JSON Schema. The stubs and the
+reference page walk the same tree (see `emit`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any, Literal, Protocol, Union
+
+from .errors import near_miss
+from .values import FunctionRef, Handle, kind_of
+
+
+class JsonSchema(dict[str, Any]):
+    """A JSON Schema given as a map. An empty table where a map belongs is one."""
+
+
+class Misfit(ValueError):
+    """A value does not fit. The message names the path and what was expected."""
+
+
+class Border(Protocol):
+    """What `fit` needs to know of the run a value comes from."""
+
+    def resolve(self, handle: Handle) -> Any: ...
+
+
+class Type:
+    """A node of the tree. `describe` is a noun phrase with its article."""
+
+    describe: str = "any value"
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        """Gives the value as the host wants it, or raises Misfit naming `path`."""
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of this type."""
+        return {}
+
+    def children(self) -> Iterator[Type]:
+        """The nodes below this one."""
+        return iter(())
+
+    def misfit(self, value: Any, path: str) -> Misfit:
+        return Misfit(f"{path} must be {self.describe}, got {kind_of(value)}")
+
+
+class AnyValue(Type):
+    """Any value of the closed set."""
+
+
+class Nothing(Type):
+    """No value."""
+
+    describe = "nothing"
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value is not None:
+            raise self.misfit(value, path)
+        return None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "null"}
+
+
+class Scalar(Type):
+    """bool, int, float, str or bytes. A float with an integral value fits int, as in Lua."""
+
+    NAMES: typing.ClassVar[dict[type, tuple[str, str]]] = {
+        bool: ("a boolean", "boolean"),
+        int: ("an integer", "integer"),
+        float: ("a number", "number"),
+        str: ("a string", "string"),
+        bytes: ("bytes", "string"),
+    }
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.describe, self._schema = self.NAMES[kind]
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        got = type(value)
+        if got is self.kind:
+            return value
+        if self.kind is float and got is int:
+            return float(value)
+        if self.kind is int and got is float and value.is_integer():
+            return int(value)
+        if self.kind is bytes and got is str:
+            return value.encode()
+        raise self.misfit(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": self._schema}
+
+
+class ListOf(Type):
+    """A list whose items are all of one type. An empty map fits: Lua cannot tell them apart."""
+
+    describe = "a list"
+
+    def __init__(self, item: Type) -> None:
+        self.item = item
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value == {}:
+            return []
+        if not isinstance(value, list):
+            raise self.misfit(value, path)
+        return [self.item.fit(v, f"{path}[{i}]", border) for i, v in enumerate(value, 1)]
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.item.schema()}
+
+    def children(self) -> Iterator[Type]:
+        yield self.item
+
+
+class MapOf(Type):
+    """A map from strings to one type. An empty list fits: Lua cannot tell them apart."""
+
+    describe = "a map"
+
+    def __init__(self, item: Type) -> None:
+        self.item = item
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value == []:
+            return {}
+        if not isinstance(value, dict):
+            raise self.misfit(value, path)
+        return {k: self.item.fit(v, f"{path}.{k}", border) for k, v in value.items()}
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object", "additionalProperties": self.item.schema()}
+
+    def children(self) -> Iterator[Type]:
+        yield self.item
+
+
+class SchemaMap(MapOf):
+    """A JSON Schema as a map; empty lists where the standard wants maps become maps."""
+
+    describe = "a JSON Schema (a map)"
+    MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+    SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else"})
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        return JsonSchema(self.mend(super().fit(value, path, border)))
+
+    def mend(self, schema: Any) -> Any:
+        """Turns `[]` into `{}` where JSON Schema can only mean a map."""
+        if schema == []:
+            return {}
+        if not isinstance(schema, dict):
+            return schema
+        mended = {}
+        for key, value in schema.items():
+            if key in self.MAPS:
+                entries = value or {}
+                value = {k: self.mend(v) for k, v in entries.items()} if value != [] else {}
+            elif key in self.SCHEMAS:
+                value = self.mend(value)
+            mended[key] = value
+        return mended
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
+
+
+class OneOf(Type):
+    """One of a few fixed strings."""
+
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self.choices = choices
+        self.describe = "one of " + ", ".join(f'"{c}"' for c in choices)
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value not in self.choices or not isinstance(value, str):
+            got = f'"{value}"' if isinstance(value, str) else kind_of(value)
+            raise Misfit(f"{path} must be {self.describe}, got {got}")
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.choices)}
+
+
+class AnyOf(Type):
+    """The first of several types that fits."""
+
+    def __init__(self, choices: tuple[Type, ...]) -> None:
+        self.choices = choices
+        self.describe = " or ".join(c.describe for c in choices if not isinstance(c, Nothing))
+
+    @property
+    def optional(self) -> bool:
+        """Whether none is allowed."""
+        return any(isinstance(choice, Nothing) for choice in self.choices)
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value is None and self.optional:
+            return None
+        real = [choice for choice in self.choices if not isinstance(choice, Nothing)]
+        if len(real) == 1:
+            return real[0].fit(value, path, border)
+        for choice in real:
+            try:
+                return choice.fit(value, path, border)
+            except Misfit:
+                continue
+        raise self.misfit(value, path)
+
+    def schema(self) -> dict[str, Any]:
+        real = [choice.schema() for choice in self.choices if not isinstance(choice, Nothing)]
+        return real[0] if len(real) == 1 else {"anyOf": real}
+
+    def children(self) -> Iterator[Type]:
+        yield from self.choices
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Field:
+    """One named part of a record."""
+
+    name: str
+    type: Type
+    doc: str
+    required: bool
+
+
+class Record(Type):
+    """A dataclass: a map with known keys, each typed and documented."""
+
+    def __init__(self, cls: type, fields: tuple[Field, ...]) -> None:
+        self.cls = cls
+        self.fields = fields
+        self.name = cls.__name__
+        self.describe = "a map"
+        self._types = {field.name: field.type for field in fields}
+        self._required = [field.name for field in fields if field.required]
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if value == []:
+            value = {}
+        if not isinstance(value, dict):
+            raise self.misfit(value, path)
+        given = {}
+        for key, item in value.items():
+            if key not in self._types:
+                raise Misfit(f"{path}.{key} is not known{near_miss(key, self._types)}")
+            given[key] = self._types[key].fit(item, f"{path}.{key}", border)
+        for name in self._required:
+            if name not in given:
+                raise Misfit(f"{path}.{name} is missing: it must be {self._types[name].describe}")
+        return self.cls(**given)
+
+    def schema(self) -> dict[str, Any]:
+        properties = {f.name: f.type.schema() | {"description": f.doc} for f in self.fields}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": self._required,
+            "additionalProperties": False,
+        }
+
+    def children(self) -> Iterator[Type]:
+        for field in self.fields:
+            yield field.type
+
+
+class Function(Type):
+    """A function of the script."""
+
+    describe = "a function"
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if not isinstance(value, FunctionRef):
+            raise self.misfit(value, path)
+        return value
+
+
+class HandleOf(Type):
+    """A handle of one kind; fits to the host object behind it."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.describe = f"{article(kind)} {kind}"
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if not isinstance(value, Handle) or value.kind != self.kind:
+            raise self.misfit(value, path)
+        return border.resolve(value)
+
+
+HANDLE_KINDS: dict[type, str] = {}
+"""Which host class crosses as a handle of which kind; filled by `capability.handle`."""
+
+
+def read(annotation: Any) -> Type:
+    """Reads an annotation. Raises TypeError naming what the border has no type for."""
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation is Any:
+        return AnyValue()
+    if annotation is None or annotation is type(None):
+        return Nothing()
+    if annotation in Scalar.NAMES:
+        return Scalar(annotation)
+    if annotation is JsonSchema:
+        return SchemaMap(AnyValue())
+    if annotation is FunctionRef:
+        return Function()
+    if origin is Literal and all(isinstance(a, str) for a in args):
+        return OneOf(args)
+    if origin is list:
+        return ListOf(read(args[0]))
+    if origin is dict and args[0] is str:
+        return MapOf(read(args[1]))
+    if origin in (Union, types.UnionType):
+        return AnyOf(tuple(read(a) for a in args))
+    if annotation in HANDLE_KINDS:
+        return HandleOf(HANDLE_KINDS[annotation])
+    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+        return read_record(annotation)
+    raise TypeError(f"{annotation!r} is not a type that can cross")
+
+
+def read_record(cls: type) -> Record:
+    """Reads a dataclass whose docstring documents each field. Lists all mistakes at once."""
+    hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]))
+    _, docs = prose(cls.__doc__ or "")
+    mistakes, fields = [], []
+    for item in dataclasses.fields(cls):
+        if item.name not in docs:
+            mistakes.append(f"{cls.__name__}.{item.name} is undocumented")
+        try:
+            type_ = read(hints[item.name])
+        except TypeError as error:
+            mistakes.append(f"{cls.__name__}.{item.name}: {error}")
+            continue
+        required = (
+            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        )
+        fields.append(Field(item.name, type_, docs.get(item.name, ""), required))
+    if mistakes:
+        raise TypeError("; ".join(mistakes))
+    return Record(cls, tuple(fields))
+
+
+def prose(docstring: str) -> tuple[str, dict[str, str]]:
+    """Splits a docstring into its description and its `name: what it is` entries.
+
+    Entries stand at the end, one a line; a deeper-indented line goes on with the entry above.
+    """
+    body, entries, last = [], {}, ""
+    for line in _dedent(docstring).split("\n"):
+        head, colon, rest = line.partition(": ")
+        if colon and head.isidentifier() and rest:
+            entries[head] = rest.strip()
+            last = head
+        elif last and line.startswith(" "):
+            entries[last] += " " + line.strip()
+        elif not last:
+            body.append(line)
+    return "\n".join(body).strip(), entries
+
+
+def _dedent(docstring: str) -> str:
+    first, _, rest = docstring.partition("\n")
+    lines = rest.split("\n")
+    indent = min((len(li) - len(li.lstrip()) for li in lines if li.strip()), default=0)
+    return "\n".join([first.strip(), *(li[indent:].rstrip() for li in lines)])
+
+
+def article(noun: str) -> str:
+    """ "a" or "an"."""
+    return "an" if noun[:1] in "aeiou" else "a"
