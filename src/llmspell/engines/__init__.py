@@ -1,0 +1,33 @@
+"""Script engines, by name and by file suffix. A module is imported when it is first needed."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from ..errors import UsageError
+from .base import Engine
+
+ENGINES = {
+    "lua": ("lua", "LuaEngine"),
+    "lua54": ("lua", "LuaEngine"),
+    "lua55": ("lua", "LuaEngine"),
+    "luajit": ("lua", "LuaEngine"),
+}
+"""Engine name -> module and class."""
+
+SUFFIXES = {".lua": "lua"}
+"""File suffix -> engine name."""
+
+TRUSTED_ONLY = frozenset({"luajit"})
+"""Engines whose native code generator is no sandbox: never at level `untrusted`."""
+
+
+@cache
+def engine(name: str) -> Engine:
+    """The engine called `name`. Raises UsageError naming those there are."""
+    if name not in ENGINES:
+        raise UsageError(f"{name!r} is not an engine: use one of {', '.join(ENGINES)}")
+    module, cls = ENGINES[name]
+    made: Engine = getattr(importlib.import_module(f".{module}", __package__), cls)(name)
+    return made
