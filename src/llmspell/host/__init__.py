@@ -1,0 +1,1 @@
+"""What the program can do: services in plain async Python. They know neither VM nor policy."""

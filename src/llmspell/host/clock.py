@@ -1,0 +1,71 @@
+"""Clocks, dates and waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import BadArgument
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+
+def now() -> float:
+    """Seconds since 1970-01-01 UTC."""
+    return time.time()
+
+
+async def sleep(seconds: float) -> None:
+    """Waits `seconds`."""
+    import asyncio
+
+    if seconds < 0:
+        raise BadArgument("seconds must not be below 0")
+    await asyncio.sleep(seconds)
+
+
+def iso(seconds: float | None, zone: str) -> str:
+    """A moment in ISO 8601, whole seconds."""
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromtimestamp(now() if seconds is None else seconds, _zone(zone))
+    except (OverflowError, ValueError, OSError):
+        raise BadArgument(f"{seconds} is not a moment of the calendar") from None
+    return moment.isoformat(timespec="seconds")
+
+
+def write(seconds: float, format: str, zone: str) -> str:
+    """A moment by a strftime pattern."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromtimestamp(seconds, _zone(zone)).strftime(format)
+    except (OverflowError, ValueError, OSError) as error:
+        raise BadArgument(f"cannot write {seconds} as {format!r}: {error}") from None
+
+
+def read(text: str, format: str | None, zone: str) -> float:
+    """A moment from ISO 8601 text, or by a strptime pattern."""
+    from datetime import datetime
+
+    try:
+        moment = datetime.fromisoformat(text) if not format else datetime.strptime(text, format)
+    except ValueError as error:
+        raise BadArgument(f"cannot read {text!r} as a date and time: {error}") from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=_zone(zone))
+    return moment.timestamp()
+
+
+def _zone(name: str) -> tzinfo:
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        raise BadArgument(f"{name!r} is not a time zone; write it like Europe/Berlin") from None

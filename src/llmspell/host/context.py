@@ -1,0 +1,53 @@
+"""What a capability may use: the run it serves and the services of its session.
+
+A capability gets a `Context` as its first argument. It holds no engine: the doors into the
+runtime (`invoke`, `write`) are given to it, so that host code can be tested without a VM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from ..limits import Meter
+from ..policy import Policy
+
+if TYPE_CHECKING:
+    from .services import Services
+    from .tools import Toolbox
+
+
+class Context:
+    """One run, as its capabilities see it.
+
+    policy: what the run may do; `demand` is its check.
+    meter: what it has used and may use.
+    services: what the session offers.
+    invoke: makes a call through the gate, as the script would: `await ctx.invoke(name, *args)`.
+    write: prints text to the output of the run.
+    load_module: source and shown name of a script module, or None when there is none.
+    tools: the tools known in this run.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        meter: Meter,
+        services: Services,
+        invoke: Callable[..., Awaitable[Any]],
+        write: Callable[[str], None],
+        load_module: Callable[[str], tuple[str, str] | None],
+        tools: Toolbox,
+    ) -> None:
+        self.policy = policy
+        self.meter = meter
+        self.services = services
+        self.invoke = invoke
+        self.write = write
+        self.load_module = load_module
+        self.tools = tools
+
+    def demand(self, kind: str, resource: str) -> None:
+        """Raises Denied unless a grant covers `resource`."""
+        self.policy.demand(kind, resource)

@@ -1,0 +1,298 @@
+"""This unit says where the user's wishes come from: one configuration file and the environment.
+
+Settings.load(environ, cwd)   what $LLMSPELL_CONFIG, else ./llmspell.toml, else
+                              ~/.config/llmspell/config.toml says; checked key by key
+Environment(environ, cwd)     the variables of the process over those of ./.env; knows which
+                              are secret, so scripts cannot read them and output can hide them
+
+A file in the current folder may come from somebody else, so ./llmspell.toml has no say in what
+spells may do and where keys are sent: `allow`, `level` and `providers` are an error there, and
+are always those of the user's own file. `in_dotenv` lets others be as careful with ./.env.
+
+Every command imports this unit, so it imports little itself.
+
+model = "openai/gpt-6-luna"
+level = "trusted"
+allow = ["net:example.com"]
+timeout = 60
+
+[limits]
+tokens = 100000
+
+[providers.local]
+kind = "openai_compatible"
+base_url = "http://localhost:8080/v1"
+api_key_env = "LOCAL_KEY"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..errors import ConfigError, Denied, UsageError, near_miss
+from ..limits import Limits
+from ..policy import LEVELS, Grant
+
+DEFAULT_TIMEOUT = 120.0
+"""Seconds: long answers of large models take about a minute."""
+
+PROVIDER_KINDS = ("openai", "anthropic", "gemini", "ollama", "openrouter", "openai_compatible")
+"""The kinds a `[providers.NAME]` table may have; `providers` says what each is."""
+
+GUARDED = ("allow", "level", "providers")
+"""What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
+
+# Not compiled here: few commands look at names. AUTHOR is a word of its own: GIT_AUTHOR_NAME is no
+# secret, AUTHORIZATION is one.
+_SECRET_NAME = r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH(?!OR(?:_|$))"
+_SHORTEST_SECRET = 8
+_PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+
+
+class ProviderSettings(NamedTuple):
+    """One `[providers.NAME]` table. The key itself is never here, only the variable's name."""
+
+    kind: str
+    base_url: str | None = None
+    api_key_env: str | None = None
+
+
+class Settings(NamedTuple):
+    """What the configuration file says; every part has a default. `file` is where it was."""
+
+    model: str | None = None
+    providers: Mapping[str, ProviderSettings] = {}
+    allow: tuple[str, ...] = ()
+    level: str | None = None
+    limits: Mapping[str, Any] = {}
+    timeout: float = DEFAULT_TIMEOUT
+    file: str | None = None
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The variables that hold keys of the user's own providers, for `Environment`."""
+        return tuple(p.api_key_env for p in self.providers.values() if p.api_key_env)
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], cwd: str | os.PathLike[str]) -> Settings:
+        """Reads the configuration file there is, if any. Raises ConfigError naming file and key."""
+        if named := environ.get("LLMSPELL_CONFIG"):
+            return _read(os.path.join(cwd, os.path.expanduser(named)))
+        own, here = _own_file(environ), os.path.join(cwd, "llmspell.toml")
+        local = _read(here, instead=own) if os.path.isfile(here) else None
+        users = _read(own) if os.path.isfile(own) else cls()
+        if local is None:
+            return users
+        limits = {**local.limits, **users.limits}
+        return local._replace(
+            allow=users.allow, level=users.level, providers=users.providers, limits=limits
+        )
+
+
+def _own_file(environ: Mapping[str, str]) -> str:
+    """Where the user's own file is, if there is one."""
+    home = environ.get("HOME") or os.path.expanduser("~")
+    shared = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    return os.path.join(shared, "llmspell", "config.toml")
+
+
+def _read(path: str, instead: str = "") -> Settings:
+    """The settings in a file. `instead` is where to write what this one may not say."""
+    import tomllib
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        values = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}") from error
+    return _File(path, text, instead).settings(values)
+
+
+class _File(NamedTuple):
+    """A configuration file being checked; keeps the text to find the line of a mistake."""
+
+    path: str
+    text: str
+    instead: str
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        known = ("model", "level", "allow", "timeout", "limits", "providers")
+        self.check_known("", values, known)
+        self.check_guarded(values)
+        model = self.take("", values, "model", str, "a string such as 'openai/gpt-6-luna'")
+        level = self.take("", values, "level", str, f"one of {', '.join(LEVELS)}")
+        if level is not None and level not in LEVELS:
+            known_levels = f"one of {', '.join(LEVELS)}{near_miss(level, LEVELS)}"
+            raise self.wrong("", "level", f"must be {known_levels}")
+        timeout = self.take("", values, "timeout", (int, float), "a number of seconds")
+        if timeout is not None and not timeout > 0:
+            raise self.wrong("", "timeout", "must be above 0")
+        return Settings(
+            model=model,
+            providers=self.providers(self.take("", values, "providers", dict, "a table") or {}),
+            allow=self.allow(self.take("", values, "allow", list, "a list of grants") or []),
+            level=level,
+            limits=self.limits(self.take("", values, "limits", dict, "a table") or {}),
+            timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
+            file=self.path,
+        )
+
+    def check_guarded(self, values: Mapping[str, Any]) -> None:
+        for key in GUARDED if self.instead else ():
+            if key in values:
+                raise self.wrong(
+                    "", key, f"can only be set in {self.instead} or a file named by "
+                    "LLMSPELL_CONFIG: a file in the current folder may come from somebody else"
+                )  # fmt: skip
+
+    def allow(self, grants: list[Any]) -> tuple[str, ...]:
+        for grant in grants:
+            if not isinstance(grant, str):
+                raise self.wrong("", "allow", f"must be a list of strings, has {grant!r}")
+            try:
+                Grant.parse(grant, "/")
+            except UsageError as error:
+                raise self.wrong("", "allow", f"is wrong: {error}") from error
+        return tuple(grants)
+
+    def limits(self, given: dict[str, Any]) -> dict[str, Any]:
+        self.check_known("limits", given, tuple(Limits.__annotations__))
+        for name, value in given.items():
+            try:
+                Limits().updated({name: value})
+            except UsageError as error:
+                raise self.wrong("limits", name, f"is wrong: {error}") from error
+        return given
+
+    def providers(self, tables: dict[str, Any]) -> dict[str, ProviderSettings]:
+        read = {}
+        for name, values in tables.items():
+            table = f"providers.{name}"
+            if not isinstance(values, dict):
+                raise self.wrong("providers", name, f"must be a table: write [{table}]")
+            if not re.fullmatch(_PROVIDER_NAME, name):
+                raise self.wrong(table, "", "has a name that is not letters, digits, _ - or .")
+            if "api_key" in values:
+                raise self.wrong(
+                    table, "api_key", "is not read: name the variable that holds the key instead, "
+                    "api_key_env = \"...\""
+                )  # fmt: skip
+            self.check_known(table, values, ("kind", "base_url", "api_key_env"))
+            named = name if name in PROVIDER_KINDS else None
+            kind = self.take(table, values, "kind", str, "a string") or named
+            if kind not in PROVIDER_KINDS:
+                kinds = f"one of {', '.join(PROVIDER_KINDS)}{near_miss(kind or '', PROVIDER_KINDS)}"
+                raise self.wrong(table, "kind", f"must be {kinds}")
+            base_url = self.take(table, values, "base_url", str, "a string")
+            if base_url is not None and not re.match(r"https?://[^/]", base_url):
+                raise self.wrong(table, "base_url", "must begin with http:// or https://")
+            if kind == "openai_compatible" and base_url is None and name != kind:
+                raise self.wrong(table, "base_url", "is missing: openai_compatible needs one")
+            key = self.take(table, values, "api_key_env", str, "the name of a variable")
+            read[name] = ProviderSettings(kind, base_url, key)
+        return read
+
+    def check_known(self, table: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
+        for key in values:
+            if key not in known:
+                raise self.wrong(table, key, f"is not known{near_miss(key, known)}")
+
+    def take(
+        self, table: str, values: Mapping[str, Any], key: str, kind: Any, expected: str
+    ) -> Any:
+        value = values.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise self.wrong(table, key, f"must be {expected}, got {value!r}")
+        return value
+
+    def wrong(self, table: str, key: str, what: str) -> ConfigError:
+        line = self.line_of(table, key)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return ConfigError(f"{where}: {'.'.join(filter(None, (table, key)))} {what}")
+
+    def line_of(self, table: str, key: str) -> int | None:
+        """Where the key stands, when it is written as `key =` below its `[table]`."""
+        inside, header = "", None
+        wanted = ".".join(filter(None, (table, key)))
+        for number, line in enumerate(self.text.splitlines(), 1):
+            if heading := re.match(r"\s*\[+([^\[\]]+)\]", line):
+                inside = re.sub(r"[\s\"']", "", heading[1])
+                if f"{inside}.".startswith(f"{wanted}."):
+                    return number
+                header = number if inside == table else header
+            elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*=", line):
+                return number
+        return header
+
+
+class Environment:
+    """The variables of the process, over those of a `.env` file in `cwd`.
+
+    `also_secret` names variables that hold keys although their name does not say so.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        cwd: str | os.PathLike[str] | None = None,
+        also_secret: Iterable[str] = (),
+    ) -> None:
+        dotenv = _read_dotenv(cwd)
+        self.variables: dict[str, str] = {**dotenv, **environ}
+        self._only_in_dotenv = dotenv.keys() - environ.keys()
+        self._also_secret = frozenset(also_secret)
+        self._secrets: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Environment of {len(self.variables)} variables>"
+
+    def get(self, name: str) -> str | None:
+        """The value for the host's own use; None when unset or empty."""
+        return self.variables.get(name) or None
+
+    def in_dotenv(self, name: str) -> bool:
+        """Whether the value comes from `.env`, which may be somebody else's."""
+        return name in self._only_in_dotenv
+
+    def public(self, name: str) -> str | None:
+        """The value as a script may see it. Raises Denied for a name that looks secret."""
+        if self.is_secret(name):
+            raise Denied(f"{name} looks like a secret: scripts cannot read it")
+        return self.variables.get(name)
+
+    def is_secret(self, name: str) -> bool:
+        """Whether the variable holds a secret, judged by its name."""
+        return name in self._also_secret or re.search(_SECRET_NAME, name.upper()) is not None
+
+    def redact(self, text: str) -> str:
+        """The text with every secret value of the environment replaced by `***`."""
+        if self._secrets is None:
+            values = {v for k, v in self.variables.items() if self.is_secret(k)}
+            # The longest first: one secret may contain another.
+            long = (value for value in values if len(value) >= _SHORTEST_SECRET)
+            self._secrets = tuple(sorted(long, key=lambda value: (-len(value), value)))
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, "***")
+        return text
+
+
+def _read_dotenv(cwd: str | os.PathLike[str] | None) -> dict[str, str]:
+    path = os.path.join(cwd, ".env") if cwd is not None else ""
+    if not os.path.isfile(path):
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path, interpolate=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return {name: value for name, value in values.items() if value is not None}
