@@ -1,0 +1,1 @@
+"""Runs spells: the gate, the driver, sessions."""

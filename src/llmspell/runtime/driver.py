@@ -1,0 +1,264 @@
+"""Runs one isolate against one gate until its program has ended.
+
+The driver resumes the engine with answers as they come and never blocks: a script that waits
+costs a suspended state, a busy one gives way after each turn. Limits of time are kept here,
+because the driver owns the clock; a script that has reached one is simply never resumed.
+
+`advance` goes as far as possible without an event loop, which is all that a spell without
+waiting needs: starting asyncio would double its start-up time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from ..engines.base import Answer, Busy, Call, Chunk, Ended, Isolate
+from ..errors import (
+    Cancelled,
+    CapabilityError,
+    InternalError,
+    LlmspellError,
+    TimeLimit,
+)
+from ..limits import Limits, Meter
+from ..values import MAX_BYTES, decode, encode
+from . import gate as gates
+
+if TYPE_CHECKING:
+    import asyncio
+
+TURN = 0.004
+"""Seconds in which all busy scripts of the process should have had their turn."""
+
+FOREVER = 1e9
+"""Seconds where there is no limit of time."""
+
+AT_ONCE = (bytes, CapabilityError)
+"""Types of an answer that needs no waiting."""
+
+MAIN = 1
+"""Entry number of the program itself."""
+
+
+class Driver:
+    """One run: an isolate, its gate, its clock."""
+
+    busy_drivers = 0
+
+    def __init__(self, isolate: Isolate, limits: Limits, meter: Meter) -> None:
+        self.isolate = isolate
+        self.limits = limits
+        self.meter = meter
+        self.gate: gates.Gate
+        self.result: Ended | None = None
+        self._ready: list[tuple[int, gates.Answer]] = []
+        self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
+        self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
+        self._dying: set[asyncio.Task[gates.Answer]] = set()
+        self._entries: dict[int, asyncio.Future[Ended]] = {}
+        self._last_entry = MAIN
+        self._busy = False
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Future[None] | None = None
+        self._scheduled = self._counted = False
+        self._began = self._now = monotonic()
+        self._deadline = self._began + FOREVER
+        self._cpu_left = FOREVER if limits.cpu is None else limits.cpu
+
+    def start(self, chunk: Chunk, params: bytes) -> None:
+        """Starts the program."""
+        self._began = self._now = monotonic()
+        self._deadline = self._began + (FOREVER if self.limits.time is None else self.limits.time)
+        self.isolate.allot(TURN / 2, min(self._deadline - self._now, self._cpu_left))
+        self._absorb(self.isolate.run(MAIN, chunk, params))
+
+    def advance(self) -> bool:
+        """Goes on until the program has ended or has to wait. Tells whether it has ended."""
+        while self.result is None and (self._ready or self._busy):
+            self._turn()
+        return self.result is not None
+
+    async def finish(self) -> None:
+        """Goes on until the program has ended. Cancelling this cancels everything below it."""
+        import asyncio
+
+        loop = self._loop = asyncio.get_running_loop()
+        over = self._over = loop.create_future()
+        timer = loop.call_later(max(0.0, self._deadline - monotonic()), self._time_is_up)
+        try:
+            self._pump()
+            await over
+        finally:
+            timer.cancel()
+            self._over = None
+            self._set_busy(False)
+            await self._cancel_all()
+
+    def _pump(self) -> None:
+        """Takes turns until the script waits; a busy one goes on in the loop's next round."""
+        self._scheduled = False
+        give_way = monotonic() + TURN / 2
+        try:
+            while self.result is None:
+                if self._coming:
+                    self._begin()
+                if not self._ready and not self._busy:
+                    self._set_busy(False)
+                    return
+                self._turn()
+                if self._busy or self._now > give_way:
+                    self._set_busy(True)
+                    self._schedule()
+                    return
+        except Exception as error:  # noqa: BLE001 - a bug of ours must end the run, not hang it
+            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+        self._finished()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._over is not None:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _finished(self) -> None:
+        if self.result is not None and self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _set_busy(self, busy: bool) -> None:
+        if busy != self._counted:
+            self._counted = busy
+            Driver.busy_drivers += 1 if busy else -1
+
+    def usage(self) -> None:
+        """Brings the meter up to date."""
+        used = self.isolate.usage()
+        self.meter.usage.steps = used.steps
+        self.meter.usage.cpu = used.cpu
+        self.meter.usage.memory = max(self.meter.usage.memory, used.memory)
+        self.meter.usage.seconds = monotonic() - self._began
+
+    async def call_function(self, function: int, args: list[Any]) -> Any:
+        """Runs a function of the script, in its own run, and gives what it returned."""
+        import asyncio
+
+        if self.result is not None:
+            raise Cancelled("the spell has ended, and its functions with it")
+        self._last_entry += 1
+        entry = self._last_entry
+        future = self._entries[entry] = asyncio.get_running_loop().create_future()
+        self._absorb(self.isolate.call(entry, function, encode(args, "the arguments")))
+        self._schedule()
+        try:
+            ended = await future
+        finally:
+            self._entries.pop(entry, None)
+        if ended.error is not None:
+            raise ended.error
+        return decode(ended.value, self.call_function)
+
+    # One turn of the engine.
+
+    def _turn(self) -> None:
+        self._now = monotonic()
+        if self._now >= self._deadline:
+            self._time_is_up()
+            return
+        if self.limits.cpu is not None and self._over_cpu(self.limits.cpu):
+            return
+        seconds = TURN / 2 if Driver.busy_drivers < 2 else TURN / (2 * Driver.busy_drivers)
+        self.isolate.allot(seconds, min(self._deadline - self._now, self._cpu_left))
+        if self._ready:
+            number, answer = self._ready.pop(0)
+            self._absorb(self.isolate.resume(number, answer))
+        else:
+            self._absorb(self.isolate.proceed())
+
+    def _over_cpu(self, limit: float) -> bool:
+        self._cpu_left = limit - self.isolate.usage().cpu
+        if self._cpu_left <= 0:
+            self.fail(TimeLimit(f"{limit:g} s of processor time"))
+        return self._cpu_left <= 0
+
+    def _time_is_up(self) -> None:
+        self.fail(TimeLimit(f"{self.limits.time:g} s"))
+
+    def fail(self, error: LlmspellError) -> None:
+        """Ends the run with `error`; no instruction of the script runs after it."""
+        if self.result is None:
+            self._absorb(self.isolate.interrupt(error))
+            self.result = self.result or Ended(MAIN, error=error)
+            self._finished()
+
+    def _absorb(self, answer: Answer) -> None:
+        self._busy = isinstance(answer, Busy)
+        for number in answer.cancelled:
+            self._cancel(number)
+        try:
+            for call in answer.calls:
+                self._take(call)
+        except LlmspellError as error:
+            self.fail(error)
+            return
+        for ended in answer.ended:
+            if ended.entry == MAIN:
+                self.result = self.result or ended
+            elif (future := self._entries.get(ended.entry)) is not None and not future.done():
+                future.set_result(ended)
+
+    def _take(self, call: Call) -> None:
+        if call.id == 0:
+            self.gate.tell(call.name, call.args)
+            return
+        if len(call.args) > MAX_BYTES:
+            message = f"{call.name}: the arguments are larger than {MAX_BYTES} bytes"
+            self._ready.append((call.id, CapabilityError(message, code="value")))
+            return
+        answer = self.gate.enter(call.name, call.args)
+        if isinstance(answer, AT_ONCE):
+            self._ready.append((call.id, answer))
+        else:
+            self._coming[call.id] = answer
+
+    # Calls in flight.
+
+    def _begin(self) -> None:
+        for number, coroutine in self._coming.items():
+            task = self._loop.create_task(coroutine)
+            self._tasks[number] = task
+            task.add_done_callback(partial(self._arrived, number))
+        self._coming.clear()
+
+    def _arrived(self, number: int, task: asyncio.Task[gates.Answer]) -> None:
+        if self._tasks.pop(number, None) is None:
+            return
+        if task.cancelled():
+            self._ready.append((number, Cancelled("the call was cancelled")))
+        elif (error := task.exception()) is None:
+            self._ready.append((number, task.result()))
+        elif isinstance(error, LlmspellError):
+            self.fail(error)
+        else:
+            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+        if not self._scheduled and self._over is not None:
+            self._pump()
+
+    def _cancel(self, number: int) -> None:
+        if (coroutine := self._coming.pop(number, None)) is not None:
+            coroutine.close()
+        if (task := self._tasks.pop(number, None)) is not None:
+            task.cancel()
+            self._dying.add(task)
+            task.add_done_callback(self._dying.discard)
+
+    async def _cancel_all(self) -> None:
+        for number in [*self._coming, *self._tasks]:
+            self._cancel(number)
+        for future in self._entries.values():
+            if not future.done():
+                future.set_result(Ended(0, error=Cancelled("the spell has ended")))
+        if self._dying:
+            import asyncio
+
+            await asyncio.wait(list(self._dying))

@@ -1,0 +1,377 @@
+"""A session: what spells share (policy, limits, services) and the runs made in it.
+
+    async with Session(level="trusted", allow=["net:api.example.com"]) as session:
+        result = await session.run("research.lua", params={"topic": "rust"})
+        print(result.value, result.usage.seconds)
+
+A run gets a fresh isolate: no global of one run is ever seen by the next.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..engines import SUFFIXES, TRUSTED_ONLY, engine
+from ..engines.base import Engine
+from ..errors import LlmspellError, OutputLimit, ParamError, ScriptRuntimeError, UsageError
+from ..host.context import Context
+from ..host.services import Services
+from ..host.settings import Environment, Settings
+from ..host.tools import Tool, Toolbox
+from ..limits import LEVEL_LIMITS, Meter, Usage
+from ..policy import Policy
+from ..spells.program import Program
+from ..values import CannotCross, decode, encode, refuse_references
+from .catalogue import CATALOGUE, signatures
+from .driver import Driver
+from .gate import CallRecord, Gate
+from .journal import Recorder, Replayer
+
+if TYPE_CHECKING:
+    from ..capability import Capability
+
+
+Source = str | os.PathLike[str] | Program
+"""A path, source text, or a program that was read already."""
+
+UNISOLATED = (
+    "level untrusted runs inside this process: its limits are the engine's own, "
+    "and a fault in the engine ends the process"
+)
+
+
+class Result:
+    """What a run came to.
+
+    value: what the spell returned, or None.
+    output: all it printed.
+    usage: what it used.
+    calls: its host calls, in the order they were answered.
+    run_id: names the run in logs.
+    error: what ended it, or None. `run` raises it; `attempt` leaves it here.
+    """
+
+    __slots__ = ("calls", "error", "output", "run_id", "usage", "value")
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.value: Any = None
+        self.output = ""
+        self.usage = Usage()
+        self.calls: list[CallRecord] = []
+        self.error: LlmspellError | None = None
+
+
+class Session:
+    """Runs spells under one policy. Use it as an async context manager, or call `aclose`.
+
+    engine: an engine or its name; None goes by the file suffix, then "lua".
+    level: "untrusted", "trusted" or "privileged": the grants and limits to start from.
+    allow: further grants, such as "fs.read:./docs/**".
+    limits: replaces limits of the level: {"time": 30, "memory": "64MB"}.
+    modules: script modules by name, for `require` and `import`.
+    model: "provider/model" to use where a spell names none.
+    folder: where relative paths start; the current folder by default.
+    output: gets printed text as it happens.
+    log: gets (level, message, fields) of log calls.
+    notify: gets one-line remarks for the person running this.
+    on_call: gets a CallRecord as each call is answered.
+    record, replay: a file to record the calls of the next runs to, or to answer them from.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str | Engine | None = None,
+        level: str = "trusted",
+        allow: Iterable[str] = (),
+        limits: Mapping[str, Any] | None = None,
+        modules: Mapping[str, str] | None = None,
+        model: str | None = None,
+        folder: str | os.PathLike[str] = ".",
+        settings: Settings | None = None,
+        stdin: TextIO | None = None,
+        output: Callable[[str], None] | None = None,
+        log: Callable[[str, str, dict[str, object]], None] | None = None,
+        notify: Callable[[str], None] | None = None,
+        on_call: Callable[[CallRecord], None] | None = None,
+        record: str | os.PathLike[str] | None = None,
+        replay: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.policy = Policy(level, allow, os.fspath(folder))
+        self.limits = LEVEL_LIMITS[level].updated(limits or {})
+        self.engine = engine
+        self.modules = dict(modules or {})
+        self.output = output
+        self.on_call = on_call
+        settings = settings or Settings.load(os.environ, Path(self.policy.base))
+        keys = [p.api_key_env for p in settings.providers.values() if p.api_key_env]
+        environment = Environment(os.environ, Path(self.policy.base), keys)
+        self.services = Services(
+            policy=self.policy,
+            settings=settings,
+            environment=environment,
+            model=model,
+            notify=notify or (lambda text: None),
+            log=log or (lambda level, message, fields: None),
+            stdin=stdin,
+        )
+        if record is not None and replay is not None:
+            raise UsageError("record and replay exclude each other")
+        self.journal: Recorder | Replayer | None = None
+        if record is not None:
+            self.journal = Recorder(Path(record))
+        elif replay is not None:
+            self.journal = Replayer(Path(replay))
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *details: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Closes every service: no socket, file or task stays behind."""
+        self._close_journal()
+        await self.services.aclose()
+
+    def _close_journal(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+
+    async def run(
+        self,
+        source_or_path: Source,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Runs a spell. Raises what ended it; `error.result` then holds what ran before."""
+        return _raised(await self.attempt(source_or_path, params, limits=limits))
+
+    async def attempt(
+        self,
+        source_or_path: Source,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Runs a spell and gives its result, with the error that ended it, if any, inside."""
+        run = Run(self, Program.of(source_or_path), params or {}, limits or {})
+        try:
+            run.begin()
+            return await run.finish()
+        finally:
+            await run.close()
+
+    def run_sync(
+        self,
+        source_or_path: Source,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """`run` for programs without an event loop. Closes the session."""
+        return _raised(self.attempt_sync(source_or_path, params, limits=limits))
+
+    def attempt_sync(
+        self,
+        source_or_path: Source,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """`attempt` for programs without an event loop. Closes the session.
+
+        A spell that waits for nothing ends before an event loop is even imported.
+        """
+        run = Run(self, Program.of(source_or_path), params or {}, limits or {})
+        run.begin()
+        over = run.advance()
+        if over and not run.open and not self.services.open:
+            run.isolate.close()
+            self._close_journal()
+            return run.result
+
+        async def rest() -> Result:
+            try:
+                return await run.finish()
+            finally:
+                await run.close()
+                await self.aclose()
+
+        import asyncio
+
+        return asyncio.run(rest())
+
+
+class Run:
+    """One run of one program, from compiling to closing."""
+
+    def __init__(
+        self,
+        session: Session,
+        program: Program,
+        params: Mapping[str, Any],
+        limits: Mapping[str, Any],
+    ) -> None:
+        self.result = Result(run_id=f"{int(time() * 1000):x}-{os.urandom(4).hex()}")
+        self._program = program
+        self._session = session
+        bounds = session.limits.updated(limits)
+        chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
+        self._engine = engine(chosen) if isinstance(chosen, str) else chosen
+        name = self._engine.name
+        if session.policy.level == "untrusted":
+            session.services.notify(UNISOLATED)
+        if name in TRUSTED_ONLY and session.policy.level == "untrusted":
+            raise UsageError(f"the engine {name} is not for level untrusted: its limits are softer")
+        for limit in ("steps", "memory"):
+            if getattr(bounds, limit) is not None and limit not in self._engine.features:
+                raise UsageError(f"the engine {name} cannot keep a {limit} limit")
+        self.params = _parameters(params, bounds.depth)
+        self.isolate = self._engine.isolate(signatures(), bounds)
+        self.driver = Driver(self.isolate, bounds, Meter(bounds, self.result.usage))
+        self.driver.gate = self.gate = Gate(
+            CATALOGUE,
+            self.driver.call_function,
+            session.journal,
+            session.on_call,
+            session.services.environment.redact,
+        )
+        self._output: list[str] = []
+        self._sources = {program.name: program.source}
+        self.gate.context = Context(
+            policy=session.policy,
+            meter=self.driver.meter,
+            services=session.services,
+            invoke=self.gate.call,
+            write=self._write,
+            load_module=self._load_module,
+            tools=Toolbox(builtin_tools),
+        )
+
+    @property
+    def open(self) -> bool:
+        """Whether the run holds host objects that must be closed."""
+        return self.gate.open
+
+    def begin(self) -> None:
+        """Compiles the program and runs its first turn."""
+        try:
+            chunk = self._engine.compile(self._program.source, self._program.name)
+        except LlmspellError as error:
+            self.driver.fail(error)
+        else:
+            self.driver.start(chunk, self.params)
+
+    def advance(self) -> bool:
+        """Runs as far as possible without waiting. Tells whether the run has ended."""
+        over = self.driver.advance()
+        if over:
+            self._conclude()
+        return over
+
+    async def finish(self) -> Result:
+        """Runs to the end."""
+        await self.driver.finish()
+        self._conclude()
+        return self.result
+
+    async def close(self) -> None:
+        """Frees the isolate and whatever the script left open."""
+        self.isolate.close()
+        await self.gate.close()
+
+    def _conclude(self) -> None:
+        ended = self.driver.result
+        assert ended is not None
+        self.driver.usage()
+        self.result.output = "".join(self._output)
+        self.result.calls = self.gate.records
+        if ended.error is not None:
+            self.result.error = self._located(ended.error)
+            return
+        value = decode(ended.value, self.driver.call_function)
+        try:
+            refuse_references(value, "the result")
+        except CannotCross as error:
+            self.result.error = ScriptRuntimeError(str(error))
+        else:
+            self.result.value = value
+
+    def _located(self, error: LlmspellError) -> LlmspellError:
+        """Adds the source line the error names."""
+        source = self._sources.get(error.file, "")
+        if 0 < error.line <= source.count("\n") + 1:
+            error.source_line = source.split("\n")[error.line - 1].rstrip()
+        return error
+
+    def _write(self, text: str) -> None:
+        kept = self.driver.meter.charge_output(text)
+        self._output.append(kept)
+        if self._session.output is not None:
+            self._session.output(kept)
+        if len(kept) < len(text):
+            raise OutputLimit(f"{self.driver.limits.output} bytes")
+
+    def _load_module(self, name: str) -> tuple[str, str] | None:
+        """Modules given by the caller first, then those beside the program and in its lib/."""
+        found = self._find_module(name)
+        if found is not None:
+            source, shown = found
+            self._sources[shown] = source
+        return found
+
+    def _find_module(self, name: str) -> tuple[str, str] | None:
+        given = self._session.modules.get(name)
+        if given is not None:
+            return given, name
+        folder = self._program.folder
+        if folder is None or ".." in name or name.startswith("/"):
+            return None
+        from ..host.files import Files
+
+        own = Files(folder, Policy("untrusted", [f"fs.read:{folder}/**"]).demand)
+        for suffix in self._engine.suffixes:
+            relative = name.replace(".", "/") + suffix
+            for path in (relative, f"lib/{relative}"):
+                if own.exists(path):
+                    return own.read(path).decode(errors="replace"), path
+        return None
+
+
+def _parameters(params: Mapping[str, Any], depth: int) -> bytes:
+    try:
+        return encode(dict(params), "params", depth)
+    except CannotCross as error:
+        raise ParamError(str(error)) from None
+
+
+@cache
+def builtin_tools() -> dict[str, Tool]:
+    """Every capability a model may call, as a tool."""
+    return {
+        item.tool: Tool(item.tool, item.doc, item.schema(), _tool_call(item), "builtin")
+        for item in CATALOGUE.values()
+        if item.tool
+    }
+
+
+def _tool_call(item: Capability) -> Callable[[Context, dict[str, Any]], Awaitable[Any]]:
+    async def call(ctx: Context, args: dict[str, Any]) -> Any:
+        return await ctx.invoke(item.name, *(args.get(p.name) for p in item.params))
+
+    return call
+
+
+def _raised(result: Result) -> Result:
+    if result.error is not None:
+        result.error.result = result
+        raise result.error
+    return result

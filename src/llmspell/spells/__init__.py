@@ -1,0 +1,1 @@
+"""Spells as they lie on disk."""
