@@ -1,0 +1,54 @@
+"""What a person reads: errors with the script's own line, log lines, remarks. All on stderr."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from ..errors import CapabilityError, Frame, LlmspellError
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(text: str) -> str:
+    """Text for a terminal: control and bidirectional characters are shown, not obeyed."""
+    return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def complain(error: LlmspellError, debug: bool = False) -> None:
+    """Tells an error: where, what, the line itself, and how the script got there."""
+    lines = [f"error: {error}"]
+    if error.source_line:
+        number = str(error.line)
+        lines.append(f"  {number} | {error.source_line}")
+    lines += _trail(error.frames)
+    if isinstance(error, CapabilityError) and error.code:
+        lines.append(f"  code: {error.code}")
+    print(safe("\n".join(lines)), file=sys.stderr)
+    if debug:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+
+
+def _trail(frames: tuple[Frame, ...]) -> list[str]:
+    if len(frames) < 2:
+        return []
+    return [f"  called from {frame.file}:{frame.line}" for frame in frames[1:]]
+
+
+class Log:
+    """Log lines on stderr: `warn` and `error` always, `info` unless quiet, `debug` if verbose."""
+
+    def __init__(self, quiet: bool, verbose: bool) -> None:
+        self._shown = {"warn", "error"}
+        if not quiet:
+            self._shown.add("info")
+        if verbose:
+            self._shown.add("debug")
+
+    def write(self, level: str, message: str, fields: dict[str, object]) -> None:
+        """One line: level, message, fields."""
+        if level in self._shown:
+            told = "".join(f" {key}={value}" for key, value in fields.items())
+            print(safe(f"{level}: {message}{told}"), file=sys.stderr)

@@ -1,0 +1,176 @@
+"""`llmspell run`: runs one spell and prints what it prints, then what it returns."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from ..runtime.gate import CallRecord
+    from ..runtime.session import Result, Session
+    from ..spells.program import Program
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declares the command."""
+    this = commands.add_parser("run", help="run a spell", description="Runs a spell.")
+    this.set_defaults(command_function=run)
+    add = this.add_argument
+    add("spell", metavar="FILE|DIR|-", help="a script, a folder with a main script, or - for stdin")
+    add("-p", "--param", action="append", default=[], metavar="K=V",
+        help="give the spell a parameter; K:=V reads V as JSON")  # fmt: skip
+    add("--model", metavar="PROVIDER/MODEL", help="model to use where the spell names none")
+    add("--engine", metavar="E", help="script engine, instead of going by the file's suffix")
+    add("--timeout", metavar="T", help="most wall time, such as 30s or 5m")
+    add("--level", metavar="LEVEL",
+        help="what the spell may do: untrusted, trusted (the default) or privileged")  # fmt: skip
+    add("--allow", action="append", default=[], metavar="GRANT",
+        help="grant more, such as net:localhost:8080 or fs.read:~/notes/**")  # fmt: skip
+    add("--limit", action="append", default=[], metavar="NAME=N",
+        help="set a limit: steps, memory, output, calls, tasks, tokens, cost, ...")  # fmt: skip
+    add("--json", action="store_true", help="print one JSON document with result and usage")
+    add("--record", metavar="FILE", help="write every call and its answer to FILE")
+    add("--replay", metavar="FILE", help="answer every call from FILE instead of making it")
+    add("-q", "--quiet", action="store_true", help="no remarks, no info log")
+    add("-v", "--verbose", action="store_true", help="debug log, and each call as it is answered")
+    add("--debug", action="store_true", help="show tracebacks of the host too")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the command and gives its exit code."""
+    import signal
+
+    from .report import complain
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    session, program, params = prepare(options)
+    result = session.attempt_sync(program, params)
+    if options.json:
+        print(document(result))
+    elif result.error is None:
+        show(result.value)
+    if result.error is not None:
+        sys.stdout.flush()
+        if not options.json or options.debug:
+            complain(result.error, options.debug)
+        return result.error.exit_code
+    return 0
+
+
+def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, Any]]:
+    """The session, the program and its parameters, from arguments and settings."""
+    from pathlib import Path
+
+    from ..host.settings import Settings
+    from ..runtime.session import Session
+    from ..spells.program import Program
+    from .report import Log, safe
+
+    settings = Settings.load(os.environ, Path.cwd())
+    limits: dict[str, Any] = dict(settings.limits)
+    for item in options.limit:
+        name, value = split(item, "--limit", "NAME=N")
+        limits[name] = value
+    if options.timeout is not None:
+        limits["time"] = options.timeout
+    log = Log(options.quiet, options.verbose)
+    source_on_stdin = options.spell == "-"
+    if source_on_stdin:
+        program = Program(sys.stdin.read(), "stdin")
+    else:
+        program = Program.read(Path(options.spell))
+    session = Session(
+        engine=options.engine,
+        level=options.level or settings.level or "trusted",
+        allow=[*settings.allow, *options.allow],
+        limits=limits,
+        model=options.model,
+        settings=settings,
+        output=None if options.json else put,
+        log=log.write,
+        notify=lambda text: (
+            None if options.quiet else print(safe(f"note: {text}"), file=sys.stderr)
+        ),
+        on_call=told if options.verbose else None,
+        record=options.record,
+        replay=options.replay,
+    )
+    return session, program, dict(parameter(item) for item in options.param)
+
+
+def parameter(item: str) -> tuple[str, Any]:
+    """`k=v` is text; `k:=v` is JSON."""
+    name, value = split(item, "-p", "K=V")
+    if not name.endswith(":"):
+        return name, value
+    import json
+
+    try:
+        return name[:-1], json.loads(value)
+    except ValueError:
+        raise UsageError(f"-p {item}: {value!r} is not JSON; write {name[:-1]}={value}") from None
+
+
+def split(item: str, flag: str, form: str) -> tuple[str, str]:
+    """Takes `name=value` apart."""
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise UsageError(f"{flag} {item}: write it as {form}")
+    return name, value
+
+
+def put(text: str) -> None:
+    """Prints output of the spell as it happens."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def told(record: CallRecord) -> None:
+    """One line for an answered call."""
+    ending = f" failed: {record.error}" if record.error else ""
+    print(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}", file=sys.stderr)
+
+
+def show(value: Any) -> None:
+    """Prints the returned value: text raw, nothing for nothing, else JSON."""
+    if isinstance(value, str):
+        print(value)
+    elif isinstance(value, bytes):
+        sys.stdout.flush()
+        sys.stdout.buffer.write(value)
+    elif value is not None:
+        import json
+
+        print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def document(result: Result) -> str:
+    """The one document of --json."""
+    import json
+
+    return json.dumps(
+        {
+            "run_id": result.run_id,
+            "result": plain(result.value),
+            "output": result.output,
+            "usage": result.usage.as_dict(),
+            "error": None if result.error is None else result.error.as_dict(),
+        },
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it; bytes are hexadecimal text under the key "bytes"."""
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
