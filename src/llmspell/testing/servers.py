@@ -1,0 +1,778 @@
+"""Fake model providers and web pages on a loopback socket.
+
+What this unit provides: `ModelServer`, one HTTP server which speaks the OpenAI, Anthropic and
+Gemini wire formats, answers Ollama's model list, and serves plain web pages. Real clients talk to
+it over a real socket; nothing is patched and nothing beyond the standard library is imported.
+
+    with ModelServer() as server:
+        client = AsyncOpenAI(base_url=server.url + "/v1", api_key="x", max_retries=0)
+
+The model name chooses the behaviour, so one server serves many tests:
+
+    echo               "echo: <last user text>"; a stream carries one word per chunk
+    tools, tools-all   calls the first tool, or every tool, with its required arguments; once the
+                       conversation has tool results: "tool said: <results>"; no tools: as echo
+    json               the text `JSON_REPLY`
+    slow-<ms>          waits (a minute at most), then "slow"
+    fail-<status>      that status (400 to 599) with the provider's error body
+    rate-limit         429 with Retry-After: 1, every time
+    rate-once          429 with Retry-After: 0 the first time on this server, then as echo
+    malformed          200 with a body which is not JSON
+    malformed-shape    200 with JSON which lacks what clients need
+    drop               closes the connection without a reply
+    stream-break       breaks off after two chunks of text (not streaming: inside the body)
+    anything else      404 with the provider's "model not found" body
+
+The API key "bad-key" gets a 401; any other key, or none, is accepted. Reported usage is the
+number of words in the last user text and in the reply (for tool calls: the number of calls).
+
+Web pages: /page /text /json /status/{code} /redirect?to= /slow?seconds= /bytes?n= /gzip-bomb?n=
+/drop, and /echo, which takes any method.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer
+from typing import Any, ClassVar, NamedTuple, Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+__all__ = ["JSON_REPLY", "PAGE", "ModelServer", "Recorded"]
+
+JSON_REPLY = '{"name": "spell", "count": 2}'
+PAGE = """<!doctype html>
+<html><head><title>A test page</title><script>var hidden = "script text";</script></head>
+<body><nav><a href="/">Home</a> <a href="/about">About</a></nav>
+<main><h1>First heading</h1><p>A paragraph with <a href="/text">a link</a>.</p>
+<h2>Second heading</h2><ul><li>one</li><li>two</li></ul></main></body></html>
+"""
+
+LISTED_MODELS = ("echo", "tools", "tools-all", "json")
+LONGEST_PAUSE = 60.0
+BLOCK = 64 * 1024
+CREATED = 1_700_000_000
+
+
+class Recorded(NamedTuple):
+    """One request as it arrived: path with its query, lowercase header names, JSON or raw body."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+
+
+class ModelServer:
+    """The server, listening from construction until `close()` or the end of the `with` block."""
+
+    def __init__(self) -> None:
+        self._listener = _Listener()
+        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
+        self._accepting = threading.Thread(
+            target=self._listener.serve_forever, args=(0.02,), name="ModelServer", daemon=True
+        )
+        self._accepting.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """Every request so far, in order of arrival; a copy."""
+        with self._listener.lock:
+            return list(self._listener.recorded)
+
+    def count(self, path_prefix: str = "") -> int:
+        """How many requests had a path starting so."""
+        return sum(request.path.startswith(path_prefix) for request in self.requests)
+
+    @property
+    def open_connections(self) -> int:
+        """How many client connections are open now, idle ones included."""
+        with self._listener.lock:
+            return len(self._listener.connections)
+
+    def close(self) -> None:
+        """Cut every connection and wait until no thread or socket is left. Safe to repeat."""
+        self._listener.shutdown()
+        self._accepting.join()
+        self._listener.server_close()
+        self._listener.cut_connections()
+
+
+class _Listener(TCPServer):
+    request_queue_size = 128
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        self.recorded: list[Recorded] = []
+        self.connections: set[socket.socket] = set()
+        self.threads: list[threading.Thread] = []
+        self.rate_limited_once = False
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        thread = threading.Thread(
+            target=self._serve_connection, args=(request, client_address), daemon=True
+        )
+        with self.lock:
+            self.connections.add(request)
+        # only the accepting thread gets here, and close() reads the list after that has ended
+        self.threads = [other for other in self.threads if other.is_alive()]
+        self.threads.append(thread)
+        thread.start()
+
+    def _serve_connection(self, request: socket.socket, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except ConnectionError:
+            pass  # the client left, or the behaviour asked for was to cut it off
+        except Exception:  # noqa: BLE001 - reported, and the server goes on
+            self.handle_error(request, client_address)
+        finally:
+            self.shutdown_request(request)
+            with self.lock:
+                self.connections.remove(request)
+
+    def cut_connections(self) -> None:
+        self.closing.set()
+        with self.lock:
+            connections = list(self.connections)
+        for connection in connections:
+            with suppress(OSError):  # its own thread may have closed it by now
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+
+    def first_rate_once(self) -> bool:
+        with self.lock:
+            first, self.rate_limited_once = not self.rate_limited_once, True
+        return first
+
+
+class _Call(NamedTuple):
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class _Reply(NamedTuple):
+    text: str = ""
+    calls: tuple[_Call, ...] = ()
+    breaks_off: bool = False
+
+    def pieces(self) -> Iterator[str]:
+        for number, piece in enumerate(re.findall(r"\S+\s*|\s+", self.text)):
+            if self.breaks_off and number == 2:
+                raise ConnectionAbortedError
+            yield piece
+
+    @property
+    def tokens(self) -> int:
+        return len(self.calls) or len(self.text.split())
+
+
+class _Wire(ABC):
+    """One provider's format: reads a request body into its fields, renders replies and errors."""
+
+    user_text: str = ""
+    tools: list[tuple[str, dict[str, Any]]]
+    results: list[str]
+
+    def __init__(self, body: dict[str, Any], model: str, streaming: bool) -> None:
+        self.body = body
+        self.model = model
+        self.streaming = streaming
+        self.tools = []
+        self.results = []
+        self.read()
+
+    @property
+    def prompt_tokens(self) -> int:
+        return len(self.user_text.split())
+
+    @abstractmethod
+    def read(self) -> None:
+        """Fill in `user_text`, `tools` and `results` from the body."""
+
+    @staticmethod
+    @abstractmethod
+    def error(status: int, message: str, code: str = "") -> dict[str, Any]: ...
+
+    @abstractmethod
+    def not_found(self) -> str: ...
+
+    @abstractmethod
+    def plain(self, reply: _Reply) -> dict[str, Any]: ...
+
+    @abstractmethod
+    def events(self, reply: _Reply) -> Iterator[str]:
+        """The reply as server-sent events, each complete with its blank line."""
+
+
+class _OpenAI(_Wire):
+    def read(self) -> None:
+        for message in self.body["messages"]:
+            text = _text_of(message.get("content"))
+            if message["role"] == "user" and text:
+                self.user_text = text
+            elif message["role"] == "tool":
+                self.results.append(text)
+        for tool in self.body.get("tools") or ():
+            if tool["type"] == "function":
+                function = tool["function"]
+                self.tools.append((function["name"], function.get("parameters") or {}))
+
+    @staticmethod
+    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
+        kind = {401: "invalid_request_error", 429: "requests"}.get(
+            status, "server_error" if status >= 500 else "invalid_request_error"
+        )
+        codes = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+        code = code or codes.get(status, "")
+        return {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
+
+    def not_found(self) -> str:
+        return f"The model `{self.model}` does not exist or you do not have access to it."
+
+    def usage(self, reply: _Reply) -> dict[str, int]:
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": reply.tokens,
+            "total_tokens": self.prompt_tokens + reply.tokens,
+        }
+
+    def plain(self, reply: _Reply) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
+        if reply.calls:
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+                }
+                for call in reply.calls
+            ]
+        finish = "tool_calls" if reply.calls else "stop"
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": CREATED,
+            "model": self.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "usage": self.usage(reply),
+        }
+
+    def events(self, reply: _Reply) -> Iterator[str]:
+        def chunk(choices: list[dict[str, Any]], **more: Any) -> str:
+            head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED}
+            return _event({**head, "model": self.model, "choices": choices, **more})
+
+        def delta(fields: dict[str, Any], finish: str | None = None) -> str:
+            return chunk([{"index": 0, "delta": fields, "finish_reason": finish}])
+
+        yield delta({"role": "assistant", "content": ""})
+        for piece in reply.pieces():
+            yield delta({"content": piece})
+        for index, call in enumerate(reply.calls):
+            named = {"name": call.name, "arguments": ""}
+            opened = {"index": index, "id": call.id, "type": "function", "function": named}
+            yield delta({"tool_calls": [opened]})
+            for part in _halves(json.dumps(call.arguments)):
+                yield delta({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
+        yield delta({}, "tool_calls" if reply.calls else "stop")
+        if (self.body.get("stream_options") or {}).get("include_usage"):
+            yield chunk([], usage=self.usage(reply))
+        yield "data: [DONE]\n\n"
+
+
+class _Anthropic(_Wire):
+    KINDS: ClassVar[dict[int, str]] = {
+        400: "invalid_request_error",
+        401: "authentication_error",
+        403: "permission_error",
+        404: "not_found_error",
+        413: "request_too_large",
+        429: "rate_limit_error",
+        529: "overloaded_error",
+    }
+
+    def read(self) -> None:
+        for message in self.body["messages"]:
+            if message["role"] != "user":
+                continue
+            self.user_text = _text_of(message["content"]) or self.user_text
+            if not isinstance(message["content"], str):
+                self.results += [
+                    _text_of(block.get("content"))
+                    for block in message["content"]
+                    if block["type"] == "tool_result"
+                ]
+        for tool in self.body.get("tools") or ():
+            if "input_schema" in tool:
+                self.tools.append((tool["name"], tool["input_schema"]))
+
+    @staticmethod
+    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
+        other = "api_error" if status >= 500 else "invalid_request_error"
+        kind = _Anthropic.KINDS.get(status, other)
+        return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
+
+    def not_found(self) -> str:
+        return f"model: {self.model}"
+
+    def message(self, content: list[Any], stop: str | None, tokens: int) -> dict[str, Any]:
+        return {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": self.model,
+            "content": content,
+            "stop_reason": stop,
+            "stop_sequence": None,
+            "usage": {"input_tokens": self.prompt_tokens, "output_tokens": tokens},
+        }
+
+    def plain(self, reply: _Reply) -> dict[str, Any]:
+        content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
+        content += [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+            for call in reply.calls
+        ]
+        return self.message(content, "tool_use" if reply.calls else "end_turn", reply.tokens)
+
+    def events(self, reply: _Reply) -> Iterator[str]:
+        def event(kind: str, **fields: Any) -> str:
+            return f"event: {kind}\n" + _event({"type": kind, **fields})
+
+        yield event("message_start", message=self.message([], None, 1))
+        blocks: list[tuple[dict[str, Any], Iterable[dict[str, Any]]]] = []
+        if reply.text:
+            texts = ({"type": "text_delta", "text": piece} for piece in reply.pieces())
+            blocks.append(({"type": "text", "text": ""}, texts))
+        for call in reply.calls:
+            opened = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
+            parts = [
+                {"type": "input_json_delta", "partial_json": part}
+                for part in _halves(json.dumps(call.arguments))
+            ]
+            blocks.append((opened, parts))
+        for index, (block, deltas) in enumerate(blocks):
+            yield event("content_block_start", index=index, content_block=block)
+            for delta in deltas:
+                yield event("content_block_delta", index=index, delta=delta)
+            yield event("content_block_stop", index=index)
+        stop = {"stop_reason": "tool_use" if reply.calls else "end_turn", "stop_sequence": None}
+        yield event("message_delta", delta=stop, usage={"output_tokens": reply.tokens})
+        yield event("message_stop")
+
+
+class _Gemini(_Wire):
+    STATUSES: ClassVar[dict[int, str]] = {
+        400: "INVALID_ARGUMENT",
+        401: "UNAUTHENTICATED",
+        403: "PERMISSION_DENIED",
+        404: "NOT_FOUND",
+        429: "RESOURCE_EXHAUSTED",
+        500: "INTERNAL",
+        503: "UNAVAILABLE",
+        504: "DEADLINE_EXCEEDED",
+    }
+
+    def read(self) -> None:
+        for content in self.body["contents"]:
+            if content.get("role", "user") == "model":
+                continue
+            parts = content["parts"]
+            self.user_text = "".join(part.get("text", "") for part in parts) or self.user_text
+            for part in parts:
+                if "functionResponse" in part:
+                    values = part["functionResponse"]["response"]
+                    only = next(iter(values.values())) if len(values) == 1 else values
+                    self.results.append(only if isinstance(only, str) else json.dumps(only))
+        for tool in self.body.get("tools") or ():
+            for function in tool.get("functionDeclarations", ()):
+                spellings = ("parameters_json_schema", "parametersJsonSchema", "parameters")
+                schemas = [function[key] for key in spellings if key in function]
+                self.tools.append((function["name"], schemas[0] if schemas else {}))
+
+    @staticmethod
+    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
+        name = _Gemini.STATUSES.get(status, "UNKNOWN")
+        return {"error": {"code": status, "message": message, "status": name}}
+
+    def not_found(self) -> str:
+        return (
+            f"models/{self.model} is not found for API version v1beta, "
+            "or is not supported for generateContent."
+        )
+
+    def answer(self, parts: list[dict[str, Any]], reply: _Reply, finish: bool) -> dict[str, Any]:
+        candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
+        if finish:
+            candidate["finishReason"] = "STOP"
+        return {
+            "candidates": [candidate],
+            "usageMetadata": {
+                "promptTokenCount": self.prompt_tokens,
+                "candidatesTokenCount": reply.tokens,
+                "totalTokenCount": self.prompt_tokens + reply.tokens,
+            },
+            "modelVersion": self.model,
+            "responseId": "response-1",
+        }
+
+    def parts(self, texts: Iterable[str], reply: _Reply) -> Iterator[dict[str, Any]]:
+        for text in texts:
+            yield {"text": text}
+        for call in reply.calls:
+            yield {"functionCall": {"name": call.name, "args": call.arguments}}
+
+    def plain(self, reply: _Reply) -> dict[str, Any]:
+        texts = [reply.text] if reply.text else []
+        return self.answer(list(self.parts(texts, reply)), reply, finish=True)
+
+    def events(self, reply: _Reply) -> Iterator[str]:
+        for part in self.parts(reply.pieces(), reply):
+            yield _event(self.answer([part], reply, finish=False))
+        yield _event(self.answer([{"text": ""}], reply, finish=True))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are separate writes
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def serve(self) -> None:
+        parts = urlsplit(self.path)
+        self.query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        self.raw = self.read_body()
+        self.record()
+        segments = [unquote(segment) for segment in parts.path.split("/")[1:]]
+        provider: type[_Wire] = _OpenAI
+        if segments[0] == "v1beta":
+            provider = _Gemini
+        elif segments == ["v1", "messages"]:
+            provider = _Anthropic
+        elif segments == ["v1", "models"] and "anthropic-version" in self.headers:
+            provider = _Anthropic  # both list their models at the same address
+        if segments[0] in ("v1", "v1beta") and self.has_bad_key():
+            self.reply_json(provider.error(401, "Incorrect API key provided."), 401)
+            return
+        match self.command, segments:
+            case "POST", ["v1", "chat", "completions"] | ["v1", "messages"]:
+                self.serve_model(provider)
+            case "POST", ["v1beta", "models", target]:
+                model, _, action = target.rpartition(":")
+                if action in ("generateContent", "streamGenerateContent"):
+                    self.serve_model(provider, model, action == "streamGenerateContent")
+                else:
+                    self.reply_json(provider.error(404, "no such method"), 404)
+            case "GET", ["v1", "models"]:
+                self.reply_json(_model_list(anthropic=provider is _Anthropic))
+            case "GET", ["api", "tags"]:
+                self.reply_json({"models": [{"name": "llama3.2:latest"}]})
+            case _, ["echo"]:
+                body = self.raw.decode(errors="replace")
+                shown = {"method": self.command, "headers": self.lower_headers()}
+                self.reply_json({**shown, "body": body, "query": self.query})
+            case "GET" | "HEAD", _:
+                try:
+                    self.serve_page(segments)
+                except (KeyError, ValueError) as error:
+                    self.reply_text(f"bad request: {error}", status=400)
+            case _:
+                self.reply_text("no such page", status=404)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = serve
+
+    def read_body(self) -> bytes:
+        if "transfer-encoding" in self.headers:
+            self.send_error(411)
+            raise ConnectionAbortedError
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError
+        return body
+
+    def lower_headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def record(self) -> None:
+        body: Any = self.raw
+        if "json" in self.headers.get("content-type", ""):
+            with suppress(ValueError):
+                body = json.loads(self.raw)
+        with self.server.lock:
+            self.server.recorded.append(
+                Recorded(self.command, self.path, self.lower_headers(), body)
+            )
+
+    def has_bad_key(self) -> bool:
+        bearer = self.headers.get("authorization", "").removeprefix("Bearer ")
+        keys = (self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"))
+        return "bad-key" in (bearer, *keys, self.query.get("key"))
+
+    # Replies
+
+    def reply(
+        self, body: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        if status not in (204, 304):
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD" and status not in (204, 304):
+            self.wfile.write(body)
+
+    def reply_text(self, text: str, kind: str = "text/plain", status: int = 200) -> None:
+        self.reply(text.encode(), f"{kind}; charset=utf-8", status)
+
+    def reply_json(
+        self, value: Any, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        self.reply(json.dumps(value).encode(), "application/json", status, headers)
+
+    def reply_chunked(self, chunks: Iterable[bytes], kind: str, encoding: str = "") -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Transfer-Encoding", "chunked")
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        for chunk in chunks:
+            if chunk:  # an empty one would end the body
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def reply_events(self, events: Iterable[str]) -> None:
+        self.reply_chunked((event.encode() for event in events), "text/event-stream")
+
+    def reply_cut_off(self, body: bytes, kind: str) -> None:
+        """Announce the whole body, send half of it, close."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2])
+        raise ConnectionAbortedError
+
+    def pause(self, seconds: float) -> None:
+        """Wait; end the connection at once if the client leaves or the server closes."""
+        seconds = max(0.001, min(seconds, LONGEST_PAUSE))
+        end = time.monotonic() + seconds
+        self.connection.settimeout(seconds)
+        try:
+            if not self.connection.recv(1, socket.MSG_PEEK):
+                raise ConnectionAbortedError
+            self.server.closing.wait(end - time.monotonic())  # the client sent its next request
+        except TimeoutError:
+            pass
+        finally:
+            self.connection.settimeout(None)
+
+    # Models
+
+    def serve_model(
+        self, provider: type[_Wire], model: str | None = None, streaming: bool | None = None
+    ) -> None:
+        try:
+            body = json.loads(self.raw)
+            wire = provider(
+                body,
+                str(body["model"]) if model is None else model,
+                bool(body.get("stream")) if streaming is None else streaming,
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self.reply_json(provider.error(400, f"bad request: {error!r}"), 400)
+            return
+        name = wire.model
+        if name == "drop":
+            raise ConnectionAbortedError
+        if name == "rate-limit" or (name == "rate-once" and self.server.first_rate_once()):
+            retry_after = {"Retry-After": "1" if name == "rate-limit" else "0"}
+            self.reply_json(wire.error(429, "Rate limit reached."), 429, retry_after)
+        elif failing := re.fullmatch(r"fail-([45]\d\d)", name):
+            status = int(failing[1])
+            self.reply_json(wire.error(status, f"This model fails with {status}."), status)
+        elif name in ("malformed", "malformed-shape"):
+            broken = "<html>not JSON" if name == "malformed" else '{"unexpected": true}'
+            if wire.streaming:
+                # Anthropic's client passes over events without a name it knows
+                named = "event: message_start\n" if provider is _Anthropic else ""
+                self.reply_events([f"{named}data: {broken}\n\n"])
+            else:
+                self.reply(broken.encode(), "application/json")
+        elif reply := self.reply_of(wire):
+            if wire.streaming:
+                self.reply_events(wire.events(reply))
+            elif reply.breaks_off:
+                self.reply_cut_off(json.dumps(wire.plain(reply)).encode(), "application/json")
+            else:
+                self.reply_json(wire.plain(reply))
+        else:
+            self.reply_json(wire.error(404, wire.not_found(), "model_not_found"), 404)
+
+    def reply_of(self, wire: _Wire) -> _Reply | None:
+        name = wire.model
+        if name in ("tools", "tools-all"):
+            if wire.results:
+                return _Reply("tool said: " + ", ".join(wire.results))
+            offered = wire.tools if name == "tools-all" else wire.tools[:1]
+            if offered:
+                return _Reply(
+                    calls=tuple(
+                        _Call(f"call_{number}", tool, _example(schema, schema))
+                        for number, (tool, schema) in enumerate(offered, 1)
+                    )
+                )
+        if name in ("echo", "rate-once", "tools", "tools-all"):
+            return _Reply(f"echo: {wire.user_text}")
+        if name == "json":
+            return _Reply(JSON_REPLY)
+        if name == "stream-break":
+            return _Reply("one two three four", breaks_off=True)
+        if slow := re.fullmatch(r"slow-(\d+)", name):
+            self.pause(int(slow[1]) / 1000)
+            return _Reply("slow")
+        return None
+
+    # Web pages
+
+    def serve_page(self, segments: list[str]) -> None:
+        match segments:
+            case ["page"]:
+                self.reply_text(PAGE, "text/html")
+            case ["text"]:
+                self.reply_text("plain text\n")
+            case ["json"]:
+                self.reply_json({"name": "spell", "items": [1, 2, 3]})
+            case ["status", code]:
+                status = int(code)
+                if not 200 <= status <= 599:
+                    raise ValueError("status must be 200 to 599")
+                self.reply_text(f"status {status}", status=status)
+            case ["redirect"]:
+                target = self.query["to"]
+                if not target.isprintable():
+                    raise ValueError("unprintable redirect target")
+                self.reply(b"", "text/plain", 302, {"Location": target})
+            case ["slow"]:
+                self.pause(float(self.query["seconds"]))
+                self.reply_text("slow")
+            case ["bytes"]:
+                self.reply_bytes(_size(self.query["n"]))
+            case ["gzip-bomb"]:
+                zeros = _gzip_zeros(_size(self.query["n"]))
+                self.reply_chunked(zeros, "text/plain", encoding="gzip")
+            case ["drop"]:
+                self.reply_cut_off(b"x" * 1000, "text/plain")
+            case _:
+                self.reply_text("no such page", status=404)
+
+    def reply_bytes(self, size: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        if self.command != "HEAD":
+            for start in range(0, size, BLOCK):
+                self.wfile.write(b"x" * min(BLOCK, size - start))
+
+
+def _event(data: dict[str, Any]) -> str:
+    return f"data: {json.dumps(data)}\n\n"
+
+
+def _halves(text: str) -> tuple[str, str]:
+    middle = len(text) // 2
+    return text[:middle], text[middle:]
+
+
+def _text_of(content: Any) -> str:
+    """The text of a message whose content is a string or a list of blocks."""
+    if isinstance(content, str):
+        return content
+    return "".join(block["text"] for block in content or () if block["type"] == "text")
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if size < 0:
+        raise ValueError("n must not be negative")
+    return size
+
+
+def _gzip_zeros(size: int) -> Iterator[bytes]:
+    packer = zlib.compressobj(9, wbits=31)  # 31 asks for the gzip container
+    for start in range(0, size, BLOCK):
+        yield packer.compress(bytes(min(BLOCK, size - start)))
+    yield packer.flush()
+
+
+def _model_list(anthropic: bool) -> dict[str, Any]:
+    if anthropic:
+        created = "2023-11-14T22:13:20Z"
+        models: list[dict[str, Any]] = [
+            {"type": "model", "id": name, "display_name": name, "created_at": created}
+            for name in LISTED_MODELS
+        ]
+        ends = {"first_id": LISTED_MODELS[0], "last_id": LISTED_MODELS[-1]}
+        return {"data": models, "has_more": False, **ends}
+    models = [
+        {"id": name, "object": "model", "created": CREATED, "owned_by": "llmspell"}
+        for name in LISTED_MODELS
+    ]
+    return {"object": "list", "data": models}
+
+
+def _example(schema: dict[str, Any], root: dict[str, Any]) -> Any:
+    """The smallest value of a JSON schema; `root` is where its $refs point into."""
+    if "$ref" in schema:
+        target: Any = root
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        return _example(target, root)
+    for combined in ("anyOf", "oneOf", "allOf"):
+        if schema.get(combined):
+            return _example(schema[combined][0], root)
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    declared = schema.get("type", "object")
+    kind = str(declared[0] if isinstance(declared, list) else declared).lower()
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {
+            name: _example(properties.get(name, {}), root) for name in schema.get("required", ())
+        }
+    if kind == "array":
+        return [_example(schema.get("items", {}), root)] * int(schema.get("minItems", 0))
+    if kind == "string":
+        return "a" * max(1, int(schema.get("minLength", 1)))
+    if kind in ("integer", "number"):
+        return max(1, schema.get("minimum", 1))
+    return {"boolean": True, "null": None}.get(kind)
