@@ -1,0 +1,41 @@
+"""`make docs`: writes what is derived from the declarations, each file in its place.
+
+Run in a checkout. `--check` writes nothing and fails when a file is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..runtime.catalogue import SURFACE, surface_text
+from . import luals, markdown, typescript
+
+
+def files() -> dict[Path, str]:
+    """Every generated file and what it must hold."""
+    root = Path(__file__).parents[3]
+    return {
+        Path(SURFACE): surface_text(),
+        root / "docs" / "reference.md": markdown.page(),
+        root / "docs" / "stubs" / "llmspell.lua": luals.stubs(),
+        root / "docs" / "stubs" / "llmspell.d.ts": typescript.declarations(),
+    }
+
+
+def main() -> int:
+    """Writes or checks; gives the exit code."""
+    stale = []
+    for path, text in files().items():
+        if not path.is_file() or path.read_text() != text:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+    if stale:
+        sys.stdout.write(f"{'stale' if '--check' in sys.argv else 'wrote'}: {', '.join(stale)}\n")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
