@@ -101,9 +101,7 @@ class ScriptRuntimeError(ScriptError):
 
     code = "runtime"
 
-    def __init__(
-        self, message: str, *, frames: tuple[Frame, ...] = (), value: Any = None
-    ) -> None:
+    def __init__(self, message: str, *, frames: tuple[Frame, ...] = (), value: Any = None) -> None:
         super().__init__(message, frames=frames)
         self.value = value
 
@@ -300,7 +298,15 @@ CAPABILITY_ERRORS: dict[str, type[CapabilityError]] = {
 
 LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
     cls.code: cls
-    for cls in (StepLimit, MemoryLimit, TimeLimit, OutputLimit, CallLimit, TaskLimit, BudgetExceeded)
+    for cls in (
+        StepLimit,
+        MemoryLimit,
+        TimeLimit,
+        OutputLimit,
+        CallLimit,
+        TaskLimit,
+        BudgetExceeded,
+    )
 }
 """Maps the name of a limit to the error that ends a run when it is reached."""
 

@@ -119,7 +119,7 @@ def denial(kind: str, resource: str = "") -> Denied:
 
 
 def _host(pattern: str, resource: str) -> bool:
-    host, _, port = resource.lower().rpartition(":")
+    host, _, _ = resource.lower().rpartition(":")
     pattern = pattern.lower()
     return fnmatchcase(host.strip("[]"), pattern.strip("[]")) or fnmatchcase(resource, pattern)
 

@@ -167,8 +167,7 @@ class _Plainer:
             return [self.plain(v, f"{path}[{i}]", depth + 1) for i, v in enumerate(value, 1)]
         if kind is dict:
             return {
-                self.key(k, path): self.plain(v, f"{path}.{k}", depth + 1)
-                for k, v in value.items()
+                self.key(k, path): self.plain(v, f"{path}.{k}", depth + 1) for k, v in value.items()
             }
         return self.other(value, path, depth)
 

@@ -24,7 +24,6 @@ from ..errors import (
     InternalError,
     LimitExceeded,
     LlmspellError,
-    MemoryLimit,
     ScriptRuntimeError,
     ScriptSyntaxError,
     TimeLimit,
@@ -55,6 +54,7 @@ class LuaEngine:
     """Lua behind the engine protocol. `name` is one of VERSIONS."""
 
     suffixes = (".lua",)
+
     def __init__(self, name: str = "lua") -> None:
         self.name = name
         self._module = VERSIONS[name]
@@ -83,7 +83,9 @@ def compiled(module: str, source: str, name: str) -> str:
     The words are "*" when the program can reach globals it does not mention.
     """
     if len(source) > MAX_SOURCE:
-        raise ScriptSyntaxError(f"the source is larger than {MAX_SOURCE} bytes", frames=(Frame(name, 1),))
+        raise ScriptSyntaxError(
+            f"the source is larger than {MAX_SOURCE} bytes", frames=(Frame(name, 1),)
+        )
     for bad, called in (("\0", "a NUL byte"), ("\x1b", "an ESC byte: binary chunks are refused")):
         if bad in source:
             line = source[: source.index(bad)].count("\n") + 1
@@ -241,7 +243,7 @@ class LuaIsolate:
         loads: list[Load] = []
         try:
             told = self._turn(door, self._seconds, self._remaining, *args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - lupa raises one class for all
             self._over = self._crash(error)
             return 3, loads
         finally:
