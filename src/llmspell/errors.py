@@ -8,6 +8,7 @@
     |  |- BadArgument             an argument does not fit the declaration
     |  |- Denied                  no grant covers the call
     |  |- NotFound                the named thing does not exist
+    |  |  `- FileNotFound           a file or folder
     |  |- Cancelled               the call was cancelled before it had an answer
     |  `- HostFailure             the work itself failed
     |     |- FileFailure            a file could not be read or written
@@ -152,6 +153,12 @@ class NotFound(CapabilityError):
     code = "not_found"
 
 
+class FileNotFound(NotFound):
+    """There is no such file or folder."""
+
+    exit_code = 12
+
+
 class Cancelled(CapabilityError):
     """The call was cancelled before it had an answer."""
 
@@ -292,7 +299,16 @@ class InternalError(LlmspellError):
 
 CAPABILITY_ERRORS: dict[str, type[CapabilityError]] = {
     cls.__name__: cls
-    for cls in (HostFailure, BadArgument, Denied, NotFound, Cancelled, FileFailure, ProviderFailure)
+    for cls in (
+        HostFailure,
+        BadArgument,
+        Denied,
+        NotFound,
+        FileNotFound,
+        Cancelled,
+        FileFailure,
+        ProviderFailure,
+    )
 }
 """Capability errors by name: an error that went through a script keeps its class."""
 

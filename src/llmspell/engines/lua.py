@@ -24,9 +24,9 @@ from ..errors import (
     InternalError,
     LimitExceeded,
     LlmspellError,
+    MemoryLimit,
     ScriptRuntimeError,
     ScriptSyntaxError,
-    TimeLimit,
 )
 from ..limits import Limits
 from ..values import dumps
@@ -200,7 +200,8 @@ class LuaIsolate:
     def interrupt(self, reason: LlmspellError) -> Answer:
         """Ends every entry: the state is simply never resumed again."""
         self._over = self._over or reason
-        if isinstance(reason, TimeLimit) and not reason.frames and self._turn is not None:
+        told = isinstance(reason, LimitExceeded) and not isinstance(reason, MemoryLimit)
+        if told and not reason.frames and self._turn is not None:
             self._make_room(())
             *_, where = self._turn(b"where", 0.0, 0.0)
             reason.frames = _frames(where)

@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import BadArgument, CapabilityError, Denied, FileFailure, NotFound
+from ..errors import BadArgument, CapabilityError, Denied, FileFailure, FileNotFound
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 10_000
@@ -44,7 +44,7 @@ _STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os
 _LEAF = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 _REASONS: dict[int, tuple[type[CapabilityError], str]] = {
-    errno.ENOENT: (NotFound, "it does not exist"),
+    errno.ENOENT: (FileNotFound, "it does not exist"),
     errno.ELOOP: (Denied, "a symbolic link is in the way"),
     errno.ENOTDIR: (FileFailure, "a part of the path is not a directory"),
     errno.EISDIR: (FileFailure, "it is a directory"),
@@ -349,7 +349,7 @@ def _reported(verb: str, path: str) -> Iterator[None]:
         yield
     except OSError as error:
         kind, reason = _REASONS.get(error.errno or 0, (FileFailure, "the operating system failed"))
-        if kind is NotFound and verb in _MAKING:
+        if kind is FileNotFound and verb in _MAKING:
             reason = "its directory does not exist"
         raise kind(f"cannot {verb} {_shown(path)}: {reason}") from None
 

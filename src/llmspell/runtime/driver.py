@@ -186,8 +186,12 @@ class Driver:
 
     def fail(self, error: LlmspellError) -> None:
         """Ends the run with `error`; no instruction of the script runs after it."""
-        if self.result is None:
+        if self.result is not None:
+            return
+        try:
             self._absorb(self.isolate.interrupt(error))
+        finally:
+            # Whatever happens in there: a run that has failed must end.
             self.result = self.result or Ended(MAIN, error=error)
             self._finished()
 

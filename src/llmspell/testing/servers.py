@@ -38,13 +38,14 @@ import socket
 import threading
 import time
 import zlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .wires import AnthropicWire, GeminiWire, OpenAIWire, Reply, ToolCall, Wire, example, model_list
 
 __all__ = ["JSON_REPLY", "PAGE", "ModelServer", "Recorded"]
 
@@ -56,10 +57,8 @@ PAGE = """<!doctype html>
 <h2>Second heading</h2><ul><li>one</li><li>two</li></ul></main></body></html>
 """
 
-LISTED_MODELS = ("echo", "tools", "tools-all", "json")
 LONGEST_PAUSE = 60.0
 BLOCK = 64 * 1024
-CREATED = 1_700_000_000
 
 
 class Recorded(NamedTuple):
@@ -163,294 +162,6 @@ class _Listener(TCPServer):
         return first
 
 
-class _Call(NamedTuple):
-    id: str
-    name: str
-    arguments: dict[str, Any]
-
-
-class _Reply(NamedTuple):
-    text: str = ""
-    calls: tuple[_Call, ...] = ()
-    breaks_off: bool = False
-
-    def pieces(self) -> Iterator[str]:
-        for number, piece in enumerate(re.findall(r"\S+\s*|\s+", self.text)):
-            if self.breaks_off and number == 2:
-                raise ConnectionAbortedError
-            yield piece
-
-    @property
-    def tokens(self) -> int:
-        return len(self.calls) or len(self.text.split())
-
-
-class _Wire(ABC):
-    """One provider's format: reads a request body into its fields, renders replies and errors."""
-
-    user_text: str = ""
-    tools: list[tuple[str, dict[str, Any]]]
-    results: list[str]
-
-    def __init__(self, body: dict[str, Any], model: str, streaming: bool) -> None:
-        self.body = body
-        self.model = model
-        self.streaming = streaming
-        self.tools = []
-        self.results = []
-        self.read()
-
-    @property
-    def prompt_tokens(self) -> int:
-        return len(self.user_text.split())
-
-    @abstractmethod
-    def read(self) -> None:
-        """Fill in `user_text`, `tools` and `results` from the body."""
-
-    @staticmethod
-    @abstractmethod
-    def error(status: int, message: str, code: str = "") -> dict[str, Any]: ...
-
-    @abstractmethod
-    def not_found(self) -> str: ...
-
-    @abstractmethod
-    def plain(self, reply: _Reply) -> dict[str, Any]: ...
-
-    @abstractmethod
-    def events(self, reply: _Reply) -> Iterator[str]:
-        """The reply as server-sent events, each complete with its blank line."""
-
-
-class _OpenAI(_Wire):
-    def read(self) -> None:
-        for message in self.body["messages"]:
-            text = _text_of(message.get("content"))
-            if message["role"] == "user" and text:
-                self.user_text = text
-            elif message["role"] == "tool":
-                self.results.append(text)
-        for tool in self.body.get("tools") or ():
-            if tool["type"] == "function":
-                function = tool["function"]
-                self.tools.append((function["name"], function.get("parameters") or {}))
-
-    @staticmethod
-    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
-        kind = {401: "invalid_request_error", 429: "requests"}.get(
-            status, "server_error" if status >= 500 else "invalid_request_error"
-        )
-        codes = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
-        code = code or codes.get(status, "")
-        return {"error": {"message": message, "type": kind, "param": None, "code": code or None}}
-
-    def not_found(self) -> str:
-        return f"The model `{self.model}` does not exist or you do not have access to it."
-
-    def usage(self, reply: _Reply) -> dict[str, int]:
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": reply.tokens,
-            "total_tokens": self.prompt_tokens + reply.tokens,
-        }
-
-    def plain(self, reply: _Reply) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
-        if reply.calls:
-            message["tool_calls"] = [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-                }
-                for call in reply.calls
-            ]
-        finish = "tool_calls" if reply.calls else "stop"
-        return {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": CREATED,
-            "model": self.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": self.usage(reply),
-        }
-
-    def events(self, reply: _Reply) -> Iterator[str]:
-        def chunk(choices: list[dict[str, Any]], **more: Any) -> str:
-            head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED}
-            return _event({**head, "model": self.model, "choices": choices, **more})
-
-        def delta(fields: dict[str, Any], finish: str | None = None) -> str:
-            return chunk([{"index": 0, "delta": fields, "finish_reason": finish}])
-
-        yield delta({"role": "assistant", "content": ""})
-        for piece in reply.pieces():
-            yield delta({"content": piece})
-        for index, call in enumerate(reply.calls):
-            named = {"name": call.name, "arguments": ""}
-            opened = {"index": index, "id": call.id, "type": "function", "function": named}
-            yield delta({"tool_calls": [opened]})
-            for part in _halves(json.dumps(call.arguments)):
-                yield delta({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
-        yield delta({}, "tool_calls" if reply.calls else "stop")
-        if (self.body.get("stream_options") or {}).get("include_usage"):
-            yield chunk([], usage=self.usage(reply))
-        yield "data: [DONE]\n\n"
-
-
-class _Anthropic(_Wire):
-    KINDS: ClassVar[dict[int, str]] = {
-        400: "invalid_request_error",
-        401: "authentication_error",
-        403: "permission_error",
-        404: "not_found_error",
-        413: "request_too_large",
-        429: "rate_limit_error",
-        529: "overloaded_error",
-    }
-
-    def read(self) -> None:
-        for message in self.body["messages"]:
-            if message["role"] != "user":
-                continue
-            self.user_text = _text_of(message["content"]) or self.user_text
-            if not isinstance(message["content"], str):
-                self.results += [
-                    _text_of(block.get("content"))
-                    for block in message["content"]
-                    if block["type"] == "tool_result"
-                ]
-        for tool in self.body.get("tools") or ():
-            if "input_schema" in tool:
-                self.tools.append((tool["name"], tool["input_schema"]))
-
-    @staticmethod
-    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
-        other = "api_error" if status >= 500 else "invalid_request_error"
-        kind = _Anthropic.KINDS.get(status, other)
-        return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-
-    def not_found(self) -> str:
-        return f"model: {self.model}"
-
-    def message(self, content: list[Any], stop: str | None, tokens: int) -> dict[str, Any]:
-        return {
-            "id": "msg_1",
-            "type": "message",
-            "role": "assistant",
-            "model": self.model,
-            "content": content,
-            "stop_reason": stop,
-            "stop_sequence": None,
-            "usage": {"input_tokens": self.prompt_tokens, "output_tokens": tokens},
-        }
-
-    def plain(self, reply: _Reply) -> dict[str, Any]:
-        content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
-        content += [
-            {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
-            for call in reply.calls
-        ]
-        return self.message(content, "tool_use" if reply.calls else "end_turn", reply.tokens)
-
-    def events(self, reply: _Reply) -> Iterator[str]:
-        def event(kind: str, **fields: Any) -> str:
-            return f"event: {kind}\n" + _event({"type": kind, **fields})
-
-        yield event("message_start", message=self.message([], None, 1))
-        blocks: list[tuple[dict[str, Any], Iterable[dict[str, Any]]]] = []
-        if reply.text:
-            texts = ({"type": "text_delta", "text": piece} for piece in reply.pieces())
-            blocks.append(({"type": "text", "text": ""}, texts))
-        for call in reply.calls:
-            opened = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
-            parts = [
-                {"type": "input_json_delta", "partial_json": part}
-                for part in _halves(json.dumps(call.arguments))
-            ]
-            blocks.append((opened, parts))
-        for index, (block, deltas) in enumerate(blocks):
-            yield event("content_block_start", index=index, content_block=block)
-            for delta in deltas:
-                yield event("content_block_delta", index=index, delta=delta)
-            yield event("content_block_stop", index=index)
-        stop = {"stop_reason": "tool_use" if reply.calls else "end_turn", "stop_sequence": None}
-        yield event("message_delta", delta=stop, usage={"output_tokens": reply.tokens})
-        yield event("message_stop")
-
-
-class _Gemini(_Wire):
-    STATUSES: ClassVar[dict[int, str]] = {
-        400: "INVALID_ARGUMENT",
-        401: "UNAUTHENTICATED",
-        403: "PERMISSION_DENIED",
-        404: "NOT_FOUND",
-        429: "RESOURCE_EXHAUSTED",
-        500: "INTERNAL",
-        503: "UNAVAILABLE",
-        504: "DEADLINE_EXCEEDED",
-    }
-
-    def read(self) -> None:
-        for content in self.body["contents"]:
-            if content.get("role", "user") == "model":
-                continue
-            parts = content["parts"]
-            self.user_text = "".join(part.get("text", "") for part in parts) or self.user_text
-            for part in parts:
-                if "functionResponse" in part:
-                    values = part["functionResponse"]["response"]
-                    only = next(iter(values.values())) if len(values) == 1 else values
-                    self.results.append(only if isinstance(only, str) else json.dumps(only))
-        for tool in self.body.get("tools") or ():
-            for function in tool.get("functionDeclarations", ()):
-                spellings = ("parameters_json_schema", "parametersJsonSchema", "parameters")
-                schemas = [function[key] for key in spellings if key in function]
-                self.tools.append((function["name"], schemas[0] if schemas else {}))
-
-    @staticmethod
-    def error(status: int, message: str, code: str = "") -> dict[str, Any]:
-        name = _Gemini.STATUSES.get(status, "UNKNOWN")
-        return {"error": {"code": status, "message": message, "status": name}}
-
-    def not_found(self) -> str:
-        return (
-            f"models/{self.model} is not found for API version v1beta, "
-            "or is not supported for generateContent."
-        )
-
-    def answer(self, parts: list[dict[str, Any]], reply: _Reply, finish: bool) -> dict[str, Any]:
-        candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
-        if finish:
-            candidate["finishReason"] = "STOP"
-        return {
-            "candidates": [candidate],
-            "usageMetadata": {
-                "promptTokenCount": self.prompt_tokens,
-                "candidatesTokenCount": reply.tokens,
-                "totalTokenCount": self.prompt_tokens + reply.tokens,
-            },
-            "modelVersion": self.model,
-            "responseId": "response-1",
-        }
-
-    def parts(self, texts: Iterable[str], reply: _Reply) -> Iterator[dict[str, Any]]:
-        for text in texts:
-            yield {"text": text}
-        for call in reply.calls:
-            yield {"functionCall": {"name": call.name, "args": call.arguments}}
-
-    def plain(self, reply: _Reply) -> dict[str, Any]:
-        texts = [reply.text] if reply.text else []
-        return self.answer(list(self.parts(texts, reply)), reply, finish=True)
-
-    def events(self, reply: _Reply) -> Iterator[str]:
-        for part in self.parts(reply.pieces(), reply):
-            yield _event(self.answer([part], reply, finish=False))
-        yield _event(self.answer([{"text": ""}], reply, finish=True))
-
-
 class _Handler(BaseHTTPRequestHandler):
     server: _Listener
     protocol_version = "HTTP/1.1"
@@ -465,13 +176,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.raw = self.read_body()
         self.record()
         segments = [unquote(segment) for segment in parts.path.split("/")[1:]]
-        provider: type[_Wire] = _OpenAI
+        provider: type[Wire] = OpenAIWire
         if segments[0] == "v1beta":
-            provider = _Gemini
+            provider = GeminiWire
         elif segments == ["v1", "messages"]:
-            provider = _Anthropic
+            provider = AnthropicWire
         elif segments == ["v1", "models"] and "anthropic-version" in self.headers:
-            provider = _Anthropic  # both list their models at the same address
+            provider = AnthropicWire  # both list their models at the same address
         if segments[0] in ("v1", "v1beta") and self.has_bad_key():
             self.reply_json(provider.error(401, "Incorrect API key provided."), 401)
             return
@@ -485,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
                 else:
                     self.reply_json(provider.error(404, "no such method"), 404)
             case "GET", ["v1", "models"]:
-                self.reply_json(_model_list(anthropic=provider is _Anthropic))
+                self.reply_json(model_list(anthropic=provider is AnthropicWire))
             case "GET", ["api", "tags"]:
                 self.reply_json({"models": [{"name": "llama3.2:latest"}]})
             case _, ["echo"]:
@@ -596,7 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
     # Models
 
     def serve_model(
-        self, provider: type[_Wire], model: str | None = None, streaming: bool | None = None
+        self, provider: type[Wire], model: str | None = None, streaming: bool | None = None
     ) -> None:
         try:
             body = json.loads(self.raw)
@@ -621,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
             broken = "<html>not JSON" if name == "malformed" else '{"unexpected": true}'
             if wire.streaming:
                 # Anthropic's client passes over events without a name it knows
-                named = "event: message_start\n" if provider is _Anthropic else ""
+                named = "event: message_start\n" if provider is AnthropicWire else ""
                 self.reply_events([f"{named}data: {broken}\n\n"])
             else:
                 self.reply(broken.encode(), "application/json")
@@ -635,28 +346,28 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.reply_json(wire.error(404, wire.not_found(), "model_not_found"), 404)
 
-    def reply_of(self, wire: _Wire) -> _Reply | None:
+    def reply_of(self, wire: Wire) -> Reply | None:
         name = wire.model
         if name in ("tools", "tools-all"):
             if wire.results:
-                return _Reply("tool said: " + ", ".join(wire.results))
+                return Reply("tool said: " + ", ".join(wire.results))
             offered = wire.tools if name == "tools-all" else wire.tools[:1]
             if offered:
-                return _Reply(
+                return Reply(
                     calls=tuple(
-                        _Call(f"call_{number}", tool, _example(schema, schema))
+                        ToolCall(f"call_{number}", tool, example(schema, schema))
                         for number, (tool, schema) in enumerate(offered, 1)
                     )
                 )
         if name in ("echo", "rate-once", "tools", "tools-all"):
-            return _Reply(f"echo: {wire.user_text}")
+            return Reply(f"echo: {wire.user_text}")
         if name == "json":
-            return _Reply(JSON_REPLY)
+            return Reply(JSON_REPLY)
         if name == "stream-break":
-            return _Reply("one two three four", breaks_off=True)
+            return Reply("one two three four", breaks_off=True)
         if slow := re.fullmatch(r"slow-(\d+)", name):
             self.pause(int(slow[1]) / 1000)
-            return _Reply("slow")
+            return Reply("slow")
         return None
 
     # Web pages
@@ -702,22 +413,6 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"x" * min(BLOCK, size - start))
 
 
-def _event(data: dict[str, Any]) -> str:
-    return f"data: {json.dumps(data)}\n\n"
-
-
-def _halves(text: str) -> tuple[str, str]:
-    middle = len(text) // 2
-    return text[:middle], text[middle:]
-
-
-def _text_of(content: Any) -> str:
-    """The text of a message whose content is a string or a list of blocks."""
-    if isinstance(content, str):
-        return content
-    return "".join(block["text"] for block in content or () if block["type"] == "text")
-
-
 def _size(text: str) -> int:
     size = int(text)
     if size < 0:
@@ -730,49 +425,3 @@ def _gzip_zeros(size: int) -> Iterator[bytes]:
     for start in range(0, size, BLOCK):
         yield packer.compress(bytes(min(BLOCK, size - start)))
     yield packer.flush()
-
-
-def _model_list(anthropic: bool) -> dict[str, Any]:
-    if anthropic:
-        created = "2023-11-14T22:13:20Z"
-        models: list[dict[str, Any]] = [
-            {"type": "model", "id": name, "display_name": name, "created_at": created}
-            for name in LISTED_MODELS
-        ]
-        ends = {"first_id": LISTED_MODELS[0], "last_id": LISTED_MODELS[-1]}
-        return {"data": models, "has_more": False, **ends}
-    models = [
-        {"id": name, "object": "model", "created": CREATED, "owned_by": "llmspell"}
-        for name in LISTED_MODELS
-    ]
-    return {"object": "list", "data": models}
-
-
-def _example(schema: dict[str, Any], root: dict[str, Any]) -> Any:
-    """The smallest value of a JSON schema; `root` is where its $refs point into."""
-    if "$ref" in schema:
-        target: Any = root
-        for step in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[step]
-        return _example(target, root)
-    for combined in ("anyOf", "oneOf", "allOf"):
-        if schema.get(combined):
-            return _example(schema[combined][0], root)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    declared = schema.get("type", "object")
-    kind = str(declared[0] if isinstance(declared, list) else declared).lower()
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {
-            name: _example(properties.get(name, {}), root) for name in schema.get("required", ())
-        }
-    if kind == "array":
-        return [_example(schema.get("items", {}), root)] * int(schema.get("minItems", 0))
-    if kind == "string":
-        return "a" * max(1, int(schema.get("minLength", 1)))
-    if kind in ("integer", "number"):
-        return max(1, schema.get("minimum", 1))
-    return {"boolean": True, "null": None}.get(kind)
