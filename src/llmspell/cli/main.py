@@ -7,6 +7,7 @@ of what a small spell costs.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -15,10 +16,22 @@ from ..errors import LlmspellError
 from . import run
 
 
+class Formatter(argparse.HelpFormatter):
+    """Help as wide as the terminal. Finding its width argparse's own way imports half a library."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except OSError:
+            columns = 100
+        super().__init__(prog, width=columns - 2)
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
         prog="llmspell",
+        formatter_class=Formatter,
         description="Runs spells: small scripts that drive models, agents and tools in a sandbox.",
         epilog="example: llmspell run research.lua -p topic=rust --model openai/gpt-5-mini",
     )
@@ -30,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="COMMAND",
         required=True,
     )
-    run.add_to(commands)
+    run.add_to(commands, Formatter)
     return top
 
 

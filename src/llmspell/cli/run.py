@@ -15,9 +15,14 @@ if TYPE_CHECKING:
     from ..spells.program import Program
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_to(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    formatter: type[argparse.HelpFormatter],
+) -> None:
     """Declares the command."""
-    this = commands.add_parser("run", help="run a spell", description="Runs a spell.")
+    this = commands.add_parser(
+        "run", help="run a spell", description="Runs a spell.", formatter_class=formatter
+    )
     this.set_defaults(command_function=run)
     add = this.add_argument
     add("spell", metavar="FILE|DIR|-", help="a script, a folder with a main script, or - for stdin")
@@ -63,14 +68,12 @@ def run(options: argparse.Namespace) -> int:
 
 def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, Any]]:
     """The session, the program and its parameters, from arguments and settings."""
-    from pathlib import Path
-
     from ..host.settings import Settings
     from ..runtime.session import Session
     from ..spells.program import Program
     from .report import Log, safe
 
-    settings = Settings.load(os.environ, Path.cwd())
+    settings = Settings.load(os.environ, os.getcwd())
     limits: dict[str, Any] = dict(settings.limits)
     for item in options.limit:
         name, value = split(item, "--limit", "NAME=N")
@@ -78,11 +81,8 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
     if options.timeout is not None:
         limits["time"] = options.timeout
     log = Log(options.quiet, options.verbose)
-    source_on_stdin = options.spell == "-"
-    if source_on_stdin:
-        program = Program(sys.stdin.read(), "stdin")
-    else:
-        program = Program.read(Path(options.spell))
+    stdin = options.spell == "-"
+    program = Program(sys.stdin.read(), "stdin") if stdin else Program.read(options.spell)
     session = Session(
         engine=options.engine,
         level=options.level or settings.level or "trusted",

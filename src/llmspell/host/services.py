@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from ..policy import Policy
@@ -41,6 +40,8 @@ class Services:
     @cached_property
     def files(self) -> Files:
         """Files beneath granted folders; relative paths start at the session's folder."""
+        from pathlib import Path
+
         from .files import Files
 
         return Files(Path(self.policy.base), self.policy.demand)

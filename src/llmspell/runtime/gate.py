@@ -101,8 +101,9 @@ class Gate:
         return self.leave(capability.name, args, answer, began)
 
     def tell(self, name: str, text: bytes) -> None:
-        """Takes one call that expects no answer; `text` is its only argument."""
-        self.look_up(name).function(self.context, text.decode(errors="replace"))
+        """Takes output, the one call that expects no answer: it needs no grant, but is charged."""
+        self.seen.add(name)
+        self.context.write(text.decode(errors="replace"))
 
     async def call(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as if the script had made it."""

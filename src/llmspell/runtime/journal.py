@@ -8,8 +8,8 @@ the same time may come in any order.
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict, deque
-from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import CAPABILITY_ERRORS, CapabilityError, HostFailure, UsageError
@@ -26,8 +26,8 @@ class Journal(Protocol):
 class Recorder:
     """Appends every answered call to a file, each line as soon as it is known."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - open until close()
 
     def recorded(self, name: str, args: bytes) -> None:
         """Nothing is replayed while recording."""
@@ -55,11 +55,12 @@ class Recorder:
 class Replayer:
     """Answers calls from a recorded file; a call that is not in it fails."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self._answers: dict[tuple[str, str], deque[dict[str, Any]]] = defaultdict(deque)
-        self._path = path
+        self._name = os.path.basename(path)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            with open(path, encoding="utf-8") as file:
+                lines = file.read().splitlines()
             for line in map(json.loads, lines):
                 self._answers[line["call"], line["args"]].append(line)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -70,7 +71,7 @@ class Replayer:
         queue = self._answers.get((name, args.decode()))
         if not queue:
             return HostFailure(
-                f"{name}: this call is not in the recording {self._path.name}", code="not_recorded"
+                f"{name}: this call is not in the recording {self._name}", code="not_recorded"
             )
         line = queue.popleft()
         if "error" in line:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -109,9 +108,9 @@ class Session:
         self.modules = dict(modules or {})
         self.output = output
         self.on_call = on_call
-        settings = settings or Settings.load(os.environ, Path(self.policy.base))
+        settings = settings or Settings.load(os.environ, self.policy.base)
         keys = [p.api_key_env for p in settings.providers.values() if p.api_key_env]
-        environment = Environment(os.environ, Path(self.policy.base), keys)
+        environment = Environment(os.environ, self.policy.base, keys)
         self.services = Services(
             policy=self.policy,
             settings=settings,
@@ -125,9 +124,9 @@ class Session:
             raise UsageError("record and replay exclude each other")
         self.journal: Recorder | Replayer | None = None
         if record is not None:
-            self.journal = Recorder(Path(record))
+            self.journal = Recorder(record)
         elif replay is not None:
-            self.journal = Replayer(Path(replay))
+            self.journal = Replayer(replay)
 
     async def __aenter__(self) -> Session:
         return self
@@ -335,9 +334,11 @@ class Run:
         folder = self._program.folder
         if folder is None or ".." in name or name.startswith("/"):
             return None
+        from pathlib import Path
+
         from ..host.files import Files
 
-        own = Files(folder, Policy("untrusted", [f"fs.read:{folder}/**"]).demand)
+        own = Files(Path(folder), Policy("untrusted", [f"fs.read:{folder}/**"]).demand)
         for suffix in self._engine.suffixes:
             relative = name.replace(".", "/") + suffix
             for path in (relative, f"lib/{relative}"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import NamedTuple
 
 from ..engines import SUFFIXES
@@ -16,7 +15,7 @@ class Program(NamedTuple):
     source: str
     name: str = "spell"
     suffix: str = ""
-    folder: Path | None = None
+    folder: str | None = None
 
     @classmethod
     def of(cls, source_or_path: str | os.PathLike[str] | Program) -> Program:
@@ -24,30 +23,31 @@ class Program(NamedTuple):
         if isinstance(source_or_path, Program):
             return source_or_path
         if isinstance(source_or_path, os.PathLike):
-            return cls.read(Path(source_or_path))
+            return cls.read(os.fspath(source_or_path))
         text = source_or_path
         if "\n" not in text and len(text) < 1024:
-            path = Path(text)
-            if path.suffix in SUFFIXES and " " not in path.name:
-                return cls.read(path)
+            name = os.path.basename(text)
+            if os.path.splitext(name)[1] in SUFFIXES and " " not in name:
+                return cls.read(text)
         return cls(text)
 
     @classmethod
-    def read(cls, path: Path) -> Program:
+    def read(cls, path: str) -> Program:
         """Reads a file, or a folder that holds main.lua or a main of another language."""
-        if path.is_dir():
-            mains = [path / f"main{suffix}" for suffix in SUFFIXES]
-            found = [main for main in mains if main.is_file()]
+        if os.path.isdir(path):
+            mains = [f"main{suffix}" for suffix in SUFFIXES]
+            found = [main for main in mains if os.path.isfile(os.path.join(path, main))]
             if not found:
-                wanted = " or ".join(main.name for main in mains)
-                raise UsageError(f"{path} is a folder without {wanted}")
-            path = found[0]
+                raise UsageError(f"{path} is a folder without {' or '.join(mains)}")
+            path = os.path.join(path, found[0])
         try:
-            source = path.read_text(encoding="utf-8-sig")
+            with open(path, encoding="utf-8-sig") as file:
+                source = file.read()
         except FileNotFoundError:
             raise UsageError(f"there is no file {path}") from None
         except UnicodeDecodeError:
             raise UsageError(f"{path} is not UTF-8 text") from None
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
-        return cls(source, os.fspath(path), path.suffix, path.resolve().parent)
+        folder = os.path.dirname(os.path.realpath(path))
+        return cls(source, path, os.path.splitext(path)[1], folder)

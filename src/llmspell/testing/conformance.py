@@ -142,7 +142,7 @@ async def check_case(
     )
     source = fill.into(case.sources[column])
     async with session:
-        run = Run(session, Program(source, "case", folder=folder), given.get("params", {}), {})
+        run = Run(session, Program(source, "case", folder=str(folder)), given.get("params", {}), {})
         try:
             run.begin()
             result = await run.finish()
