@@ -81,8 +81,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
     if options.timeout is not None:
         limits["time"] = options.timeout
     log = Log(options.quiet, options.verbose)
-    stdin = options.spell == "-"
-    program = Program(sys.stdin.read(), "stdin") if stdin else Program.read(options.spell)
+    program = read_stdin() if options.spell == "-" else Program.read(options.spell)
     session = Session(
         engine=options.engine,
         level=options.level or settings.level or "trusted",
@@ -100,6 +99,16 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         replay=options.replay,
     )
     return session, program, dict(parameter(item) for item in options.param)
+
+
+def read_stdin() -> Program:
+    """The program on standard input."""
+    from ..spells.program import Program
+
+    try:
+        return Program(sys.stdin.buffer.read().decode("utf-8-sig"), "stdin")
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not UTF-8 text") from None
 
 
 def parameter(item: str) -> tuple[str, Any]:

@@ -24,7 +24,7 @@ from ..errors import (
     TimeLimit,
 )
 from ..limits import Limits, Meter
-from ..values import MAX_BYTES, decode, encode
+from ..values import decode, encode
 from . import gate as gates
 
 if TYPE_CHECKING:
@@ -214,10 +214,6 @@ class Driver:
     def _take(self, call: Call) -> None:
         if call.id == 0:
             self.gate.tell(call.name, call.args)
-            return
-        if len(call.args) > MAX_BYTES:
-            message = f"{call.name}: the arguments are larger than {MAX_BYTES} bytes"
-            self._ready.append((call.id, CapabilityError(message, code="value")))
             return
         answer = self.gate.enter(call.name, call.args)
         if isinstance(answer, AT_ONCE):

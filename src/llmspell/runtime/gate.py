@@ -26,7 +26,7 @@ from ..errors import (
 )
 from ..host.context import Context
 from ..policy import denial
-from ..values import CannotCross, Handle, decode, encode
+from ..values import MAX_BYTES, CannotCross, Handle, decode, encode
 from .journal import Journal
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class Gate:
 
     def fit_arguments(self, capability: Capability, args: bytes) -> list[Any]:
         """The arguments as the function wants them."""
+        if len(args) > MAX_BYTES:
+            raise BadArgument(f"{capability.name}: the arguments are larger than {MAX_BYTES} bytes")
         try:
             return capability.fit(decode(args, self._invoke), self)
         except ValueError as misfit:

@@ -10,6 +10,7 @@ A run gets a fresh isolate: no global of one run is ever seen by the next.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from time import time
@@ -189,6 +190,9 @@ class Session:
 
         A spell that waits for nothing ends before an event loop is even imported.
         """
+        asyncio = sys.modules.get("asyncio")
+        if asyncio is not None and asyncio._get_running_loop() is not None:
+            raise UsageError("run_sync cannot be used inside an event loop: await run() instead")
         run = Run(self, Program.of(source_or_path), params or {}, limits or {})
         run.begin()
         over = run.advance()
@@ -204,9 +208,9 @@ class Session:
                 await run.close()
                 await self.aclose()
 
-        import asyncio
+        from asyncio import run as run_loop
 
-        return asyncio.run(rest())
+        return run_loop(rest())
 
 
 class Run:
