@@ -596,14 +596,36 @@ def test_dollars_are_reserved_and_settled() -> None:
 def test_a_stream_over_budget_is_refused_before_it_is_sent(server: ModelServer) -> None:
     before = server.count()
     with pytest.raises(BudgetExceeded):
-        read_stream(models_at(server.url), "local/echo", Meter(Limits(tokens=10)))
+        read_stream(models_at(server.url), "local/echo", Meter(Limits(tokens=1)))
     assert server.count() == before
 
 
+def test_a_budget_bounds_the_answer_itself(server: ModelServer) -> None:
+    """Without max_tokens of its own an answer gets what is reserved for it, and no more."""
+    for limits, options, wanted in (
+        (Limits(tokens=500), ModelOptions(), range(400, 500)),
+        (Limits(tokens=100_000), ModelOptions(), range(1024, 1025)),
+        (Limits(tokens=100_000), ModelOptions(max_tokens=7), range(7, 8)),
+    ):
+        ask(models_at(server.url), "local/echo", options=options, meter=Meter(limits))
+        body = server.requests[-1].body
+        assert (body.get("max_tokens") or body.get("max_completion_tokens")) in wanted
+    ask(models_at(server.url), "local/echo", meter=Meter(Limits()))
+    assert not {"max_tokens", "max_completion_tokens"} & server.requests[-1].body.keys()
+
+
 def test_an_unknown_price_is_unknown_not_zero(server: ModelServer) -> None:
-    meter = Meter(Limits(cost=1.0))
+    meter = Meter(Limits())
     assert ask(models_at(server.url), "local/echo", meter=meter).cost is None
     assert meter.usage.cost is None
+
+
+def test_a_limit_of_dollars_needs_a_price(server: ModelServer) -> None:
+    before = server.count()
+    with pytest.raises(ProviderFailure, match="limit tokens instead") as caught:
+        ask(models_at(server.url), "local/echo", meter=Meter(Limits(cost=1.0)))
+    assert caught.value.code == "price_unknown"
+    assert server.count() == before
 
 
 def test_a_cancelled_request_is_charged_what_was_sent(server: ModelServer) -> None:
@@ -640,7 +662,7 @@ def test_agents_use_the_same_budget(server: ModelServer) -> None:
     assert run(models_at(server.url), use) == "tool said: found a"
     assert meter.usage.model_calls == 2
     assert meter.reserved_tokens == 0
-    meter = Meter(Limits(tokens=100))
+    meter = Meter(Limits(tokens=20))
     with pytest.raises(BudgetExceeded):
         run(models_at(server.url), use)
 

@@ -29,7 +29,7 @@ class Limits(NamedTuple):
     tasks: tasks of the script alive at the same time.
     depth: nesting depth of values that cross.
     tokens: model tokens, sent and received.
-    cost: US dollars spent on models; a model of unknown price counts as free of charge.
+    cost: US dollars spent on models; a model of unknown price is refused.
     """
 
     time: float | None = 300.0
@@ -76,9 +76,13 @@ def read_limit(name: str, value: Any) -> Any:
             example = '"30s" or "2m"' if spans else '"64MB" or 1000000'
             raise UsageError(f"limit {name}: cannot read {value!r}; write it like {example}")
         value = float(match[1]) * units[match[2]]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
         raise UsageError(f"limit {name}: must be a number above 0, got {value!r}")
-    return float(value) if spans or name == "cost" else int(value)
+    if spans or name == "cost":
+        return float(value)
+    if value < 1:
+        raise UsageError(f"limit {name}: must be at least 1, got {value!r}")
+    return int(value)
 
 
 class Usage:
@@ -132,11 +136,17 @@ class Meter:
             return text
         return text.encode()[: max(0, size - over)].decode(errors="ignore")
 
+    def room(self) -> int | None:
+        """Tokens that may still be reserved, or None without a limit."""
+        if self.limits.tokens is None:
+            return None
+        used = self.usage.input_tokens + self.usage.output_tokens + self.reserved_tokens
+        return self.limits.tokens - used
+
     def reserve(self, tokens: int, cost: float | None) -> Reservation:
         """Sets tokens and dollars aside before a model call. Raises BudgetExceeded."""
-        limits, usage = self.limits, self.usage
-        used = usage.input_tokens + usage.output_tokens + self.reserved_tokens
-        if limits.tokens is not None and used + tokens > limits.tokens:
+        limits, room = self.limits, self.room()
+        if room is not None and tokens > room:
             raise BudgetExceeded(f"{limits.tokens} tokens")
         dollars = cost or 0.0
         if limits.cost is not None and (

@@ -17,6 +17,7 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..errors import ProviderFailure
 from ..limits import Meter, Reservation
 from .failures import is_provider_error
 
@@ -49,11 +50,28 @@ class Charge:
         self.name = name
         self.sent = sent
         limits = meter.limits
-        budget = limits.tokens is not None or limits.cost is not None
+        self.cap: int | None = None
+        if limits.tokens is not None or limits.cost is not None:
+            room = meter.room()
+            self.cap = OUTPUT_GUESS if room is None else max(1, min(OUTPUT_GUESS, room - sent))
         # Below 0 it would free what other requests have reserved.
-        output = max(0, max_tokens or (OUTPUT_GUESS if budget else 0))
-        cost = None if limits.cost is None else models.cost_of(name, sent, output)
+        output = max(0, max_tokens or self.cap or 0)
+        cost = None
+        if limits.cost is not None:
+            cost = models.cost_of(name, sent, output)
+            if cost is None:
+                raise ProviderFailure(
+                    f"the price of {name} is unknown, so a limit of dollars cannot be kept: "
+                    "limit tokens instead",
+                    code="price_unknown",
+                )
         self.reservation: Reservation | None = meter.reserve(sent + output, cost)
+
+    def bounded(self, settings: ModelSettings | None) -> ModelSettings | None:
+        """Settings under which the answer cannot be longer than what is reserved for it."""
+        if self.cap is None or (settings or {}).get("max_tokens"):
+            return settings
+        return {**(settings or {}), "max_tokens": self.cap}
 
     def settle(self, response: ModelResponse) -> None:
         """Charges what was used, a cut-off answer included."""
@@ -113,7 +131,9 @@ def metered_model() -> type[Any]:
         ) -> ModelResponse:
             charge = self.charge(messages, model_settings, model_request_parameters)
             try:
-                response = await super().request(messages, model_settings, model_request_parameters)
+                response = await super().request(
+                    messages, charge.bounded(model_settings), model_request_parameters
+                )
             except BaseException as error:
                 charge.fail(error)
                 if isinstance(error, Exception) and not is_provider_error(error):
@@ -134,7 +154,10 @@ def metered_model() -> type[Any]:
             response = None
             try:
                 async with super().request_stream(
-                    messages, model_settings, model_request_parameters, run_context
+                    messages,
+                    charge.bounded(model_settings),
+                    model_request_parameters,
+                    run_context,
                 ) as response:
                     yield response
             except BaseException as error:
