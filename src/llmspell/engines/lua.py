@@ -36,6 +36,9 @@ from .lua_safepoints import rewrite
 Load = tuple[int, bytes, bytes]
 """Text a script wants loaded: number of the call, name, text."""
 
+PRELUDE = ("core", "values", "tasks", "environment", "door")
+"""Parts of the prelude, in order. They are one chunk and share its locals."""
+
 KINDS = (Done, Waiting, Busy)
 """What the prelude's states mean."""
 
@@ -128,8 +131,11 @@ def _loader(module: str) -> Any:
 @cache
 def _prelude(module: str) -> bytes:
     """The prelude compiled for one Lua version. Its bytecode never leaves this process."""
-    with open(os.path.join(os.path.dirname(__file__), "prelude.lua"), "rb") as file:
-        source = file.read()
+    source = b""
+    for part in PRELUDE:
+        path = os.path.join(os.path.dirname(__file__), "prelude", f"{part}.lua")
+        with open(path, "rb") as file:
+            source += file.read() + b"\n"
     dump = _runtime(module).eval(
         b"function(s) return string.dump(assert(load(s, '=prelude')), true) end"
     )
