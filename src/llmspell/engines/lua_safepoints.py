@@ -14,7 +14,7 @@ from typing import NamedTuple
 TOKEN = re.compile(
     r"""
     --\[(?P<c>=*)\[.*?\](?P=c)\]      # long comment
-  | --[^\n]*                          # comment
+  | --[^\n\r]*                          # comment
   | \[(?P<s>=*)\[.*?\](?P=s)\]        # long string
   | "(?:[^"\\]|\\.)*"                 # strings
   | '(?:[^'\\]|\\.)*'
@@ -49,15 +49,18 @@ def rewrite(source: str) -> Rewritten:
     point = f" {counter}={counter}-1 if {counter}<0 then {counter}={check}() end "
     out: list[str] = []
     last = head = 0
+    before = "", 0
     for match in words:
         word, at = match["word"], match.end()
         if word == "function":
             # Parameters hold no parentheses, so the first ")" ends the head. Comments may.
             at = head = _head_end(source, match.end())
-        elif word == "goto" and match.start() >= head and _is_goto(source, match.end()):
+        elif word == "goto" and _is_goto(source, match.start(), match.end(), *before):
             at = match.start()
         elif word not in ("do", "repeat") or match.start() < head:
+            before = word, match.end()
             continue
+        before = word, match.end()
         out += source[last:at], point
         last = at
     out.append(source[last:])
@@ -74,7 +77,7 @@ def _fresh(taken: frozenset[str]) -> tuple[str, str]:
 
 
 _HEAD = re.compile(
-    r"(?:--\[(=*)\[.*?\]\1\]|--[^\n]*|[^()-])*\((?:--\[(=*)\[.*?\]\2\]|--[^\n]*|[^)-])*\)",
+    r"(?:--\[(=*)\[.*?\]\1\]|--[^\n\r]*|[^()-])*\((?:--\[(=*)\[.*?\]\2\]|--[^\n\r]*|[^)-])*\)",
     re.DOTALL,
 )
 
@@ -85,9 +88,59 @@ def _head_end(source: str, start: int) -> int:
     return match.end()
 
 
-_GOTO = re.compile(r"\s+(?:[A-Za-z_]|[^\x00-\x7f])|\s*--", re.ASCII)
+_GOTO = re.compile(
+    r"(?:--\[(=*)\[.*?\]\1\]|--[^\n\r]*|\s)*((?:[A-Za-z_]|[^\x00-\x7f])\w*)", re.DOTALL
+)
+_COMMENT = re.compile(r"--\[(=*)\[.*?\]\1\]|--[^\n\r]*", re.DOTALL)
+_KEYWORDS = frozenset(
+    [
+        "and",
+        "break",
+        "do",
+        "else",
+        "elseif",
+        "end",
+        "false",
+        "for",
+        "function",
+        "if",
+        "in",
+        "local",
+        "nil",
+        "not",
+        "or",
+        "repeat",
+        "return",
+        "then",
+        "true",
+        "until",
+        "while",
+    ]
+)
+_BEFORE_EXPRESSION = frozenset(
+    [
+        "and",
+        "elseif",
+        "for",
+        "function",
+        "if",
+        "in",
+        "local",
+        "not",
+        "or",
+        "return",
+        "until",
+        "while",
+    ]
+)
 
 
-def _is_goto(source: str, end: int) -> bool:
-    """LuaJIT lets `goto` be a name; a statement has a label after it."""
-    return _GOTO.match(source, end) is not None
+def _is_goto(source: str, start: int, end: int, before: str, before_end: int) -> bool:
+    """LuaJIT lets `goto` be a name: a statement has a label after it and no operator before it."""
+    label = _GOTO.match(source, end)
+    if label is None or label[2] in _KEYWORDS:
+        return False
+    between = _COMMENT.sub(" ", source[before_end:start]).rstrip()
+    if not between:
+        return before not in _BEFORE_EXPRESSION
+    return between.endswith("::") or between[-1] not in "+-*/%^#<>=~(,{[.:&|"

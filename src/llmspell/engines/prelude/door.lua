@@ -143,8 +143,10 @@ function doors.run(id, program, name, params)
   bind(used)
   gc("restart")
   gc("collect")
-  env.params = decode(params)
+  local fits, value = pcall(decode, params)
+  env.params = value
   local f, why = open(program, "=" .. name, env)
+  if not fits then f, why = nil, "params: " .. tostring(value) end
   start(id, f or function() error(why, 0) end)
 end
 

@@ -17,7 +17,7 @@ function show(v)
     local meta = raw_metatable(v)
     if handles[v] then return handles[v] end
     if faults[v] then return fault_meta.__tostring(v) end
-    if v == null then return "null" end
+    if rawequal(v, null) then return "null" end
     if promises[v] then return "promise" end
     local f = type(meta) == "table" and rawget(meta, "__tostring")
     if f then

@@ -124,7 +124,7 @@ function encode(v, out, path, depth, seen)
     out[#out + 1] = number_text(v) or refuse(path, depth, "is not a finite number")
   elseif kind == "boolean" then
     out[#out + 1] = v and "true" or "false"
-  elseif kind == "nil" or v == null then
+  elseif kind == "nil" or rawequal(v, null) then
     out[#out + 1] = "null"
   elseif kind == "function" then
     local id = function_ids[v]
@@ -234,7 +234,10 @@ local function decode_map(s, pos)
       return functions[v], pos + 1
     end
     t[k] = v
-    if byte(s, pos) == 125 then return t, pos + 1 end
+    if byte(s, pos) == 125 then
+      if next(t) == nil then lists[t] = false end
+      return t, pos + 1
+    end
     pos = pos + 1
   end
 end
@@ -250,7 +253,8 @@ function decode_at(s, pos)
   local _, stop = find(s, "^[-+0-9.eE]+", pos)
   local text = sub(s, pos, stop)
   local v = tonumber(text)
-  if not mathtype and (v > 2 ^ 53 or v < -2 ^ 53) and not find(text, "[.eE]") then
+  local digits = not mathtype and #text > 15 and match(text, "^-?(%d+)$")
+  if digits and (#digits > 16 or #digits == 16 and digits > "9007199254740992") then
     bad("the integer " .. text .. " cannot cross: numbers of this engine are exact up to 2^53 only")
   end
   return v, stop + 1
