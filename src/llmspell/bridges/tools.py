@@ -28,7 +28,7 @@ class ToolInfo:
     origin: str
 
 
-@capability("tools.register", since="0.1", needs="tool:{name}")
+@capability("tools.register", since="0.1", needs="tool:{name}", again=True)
 def register(
     ctx: Context, name: str, description: str, schema: JsonSchema, handler: FunctionRef
 ) -> None:
@@ -42,7 +42,7 @@ def register(
     ctx.tools.register(name, description, schema, handler)
 
 
-@capability("tools.execute", since="0.1", needs="tool:{name}")
+@capability("tools.execute", since="0.1", needs="tool:{name}", again=True)
 async def execute(ctx: Context, name: str, args: dict[str, Any] | None = None) -> Any:
     """Runs a tool, after checking its arguments against its schema.
 

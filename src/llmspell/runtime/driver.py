@@ -26,6 +26,7 @@ from ..errors import (
 from ..limits import Limits, Meter
 from ..values import decode, encode
 from . import gate as gates
+from .journal import LATER
 
 if TYPE_CHECKING:
     import asyncio
@@ -54,7 +55,7 @@ class Driver:
         self.meter = meter
         self.gate: gates.Gate
         self.result: Ended | None = None
-        self._ready: list[tuple[int, gates.Answer]] = []
+        self._ready: list[tuple[int, int, gates.Answer]] = []
         self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
         self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
         self._dying: set[asyncio.Task[gates.Answer]] = set()
@@ -64,6 +65,7 @@ class Driver:
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Future[None] | None = None
         self._scheduled = self._counted = False
+        self._broken: BaseException | None = None
         self._began = self._now = monotonic()
         self._deadline = self._began + FOREVER
         self._cpu_left = FOREVER if limits.cpu is None else limits.cpu
@@ -91,6 +93,8 @@ class Driver:
         try:
             self._pump()
             await over
+            if self._broken is not None:
+                raise self._broken
         finally:
             timer.cancel()
             self._over = None
@@ -113,7 +117,8 @@ class Driver:
                     self._set_busy(True)
                     self._schedule()
                     return
-        except Exception as error:  # noqa: BLE001 - a bug of ours must end the run, not hang it
+        except BaseException as error:  # noqa: BLE001 - raised by finish(): a run must not hang
+            self._broken = error
             self.fail(InternalError(f"{type(error).__name__}: {error}"))
         self._finished()
 
@@ -170,7 +175,7 @@ class Driver:
         seconds = TURN / 2 if Driver.busy_drivers < 2 else TURN / (2 * Driver.busy_drivers)
         self.isolate.allot(seconds, min(self._deadline - self._now, self._cpu_left))
         if self._ready:
-            number, answer = self._ready.pop(0)
+            _, number, answer = self._ready.pop(0)
             self._absorb(self.isolate.resume(number, answer))
         else:
             self._absorb(self.isolate.proceed())
@@ -217,9 +222,15 @@ class Driver:
             return
         answer = self.gate.enter(call.name, call.args)
         if isinstance(answer, AT_ONCE):
-            self._ready.append((call.id, answer))
+            self._put(call.id, answer, self.gate.place)
         else:
             self._coming[call.id] = answer
+
+    def _put(self, number: int, answer: gates.Answer, place: int = LATER) -> None:
+        """Keeps an answer until its turn: as it came, or as it came when it was recorded."""
+        self._ready.append((place, number, answer))
+        if place != LATER:
+            self._ready.sort(key=lambda waiting: waiting[0])
 
     # Calls in flight.
 
@@ -234,9 +245,9 @@ class Driver:
         if self._tasks.pop(number, None) is None:
             return
         if task.cancelled():
-            self._ready.append((number, Cancelled("the call was cancelled")))
+            self._put(number, Cancelled("the call was cancelled"))
         elif (error := task.exception()) is None:
-            self._ready.append((number, task.result()))
+            self._put(number, task.result())
         elif isinstance(error, LlmspellError):
             self.fail(error)
         else:

@@ -10,6 +10,7 @@ written here once and hold in every language.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +28,7 @@ from ..errors import (
 from ..host.context import Context
 from ..policy import denial
 from ..values import MAX_BYTES, CannotCross, Handle, decode, encode
-from .journal import Journal
+from .journal import LATER, Journal
 
 if TYPE_CHECKING:
     from ..capability import Capability
@@ -45,7 +46,11 @@ class CallRecord(NamedTuple):
 
 
 class Gate:
-    """Admits the calls of one run."""
+    """Admits the calls of one run.
+
+    `place` is where the answer just given stood in a recording; answers that are there at the same
+    time are to be taken in that order.
+    """
 
     def __init__(
         self,
@@ -57,7 +62,9 @@ class Gate:
     ) -> None:
         self.catalogue = catalogue
         self.records: list[CallRecord] = []
+        self.failures: dict[str, CapabilityError] = {}
         self.seen: set[str] = set()
+        self.place = LATER
         self.context: Context
         self._invoke = invoke
         self._journal = journal
@@ -72,16 +79,18 @@ class Gate:
         """
         answer: Answer
         began = perf_counter()
+        self.place = LATER
         try:
             capability = self.look_up(name)
             self.check_allowed(capability)
             values = self.fit_arguments(capability, args)
             self.check_covered(capability, values)
             self.context.meter.charge_call()
-            if self._journal is not None:
+            if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, args)
                 if recorded is not None:
-                    return self.leave(name, args, recorded, began)
+                    self.place = recorded.place
+                    return self.leave(name, args, recorded.answer, began)
             if capability.is_async:
                 return self._do_async(capability, args, values, began)
             answer = self.check_result(capability, capability.function(self.context, *values))
@@ -176,11 +185,16 @@ class Gate:
 
     def leave(self, name: str, args: bytes, answer: Answer, began: float) -> Answer:
         """Journals and traces one answered call."""
-        error = answer.code if isinstance(answer, CapabilityError) else ""
+        error = ""
+        if isinstance(answer, CapabilityError):
+            error = answer.code
+            if len(self.failures) < 100:
+                self.failures[answer.message] = answer
         record = CallRecord(name, perf_counter() - began, error)
         if len(self.records) < 10_000:
             self.records.append(record)
-        if self._journal is not None:
+        known = self.catalogue.get(name)
+        if self._journal is not None and not (known is not None and known.again):
             self._journal.record(name, args, answer)
         if self._on_call is not None:
             self._on_call(record)
@@ -193,7 +207,9 @@ class Gate:
         return Handle(kind, number)
 
     def resolve(self, handle: Handle) -> Any:
-        """The host object behind a handle of this run."""
+        """The host object behind a handle of this run; in a replay the handle stands for it."""
+        if self._journal is not None and self._journal.replays:
+            return handle
         kind, thing = self._handles.get(handle.id, ("", None))
         if kind != handle.kind:
             raise NotFound(f"{handle.kind} #{handle.id} is not of this run")
@@ -210,4 +226,6 @@ class Gate:
         for _, thing in handles.values():
             close = getattr(thing, "close", None)
             if close is not None:
-                await close()
+                # One that cannot be closed must not keep the others open.
+                with suppress(Exception):
+                    await close()

@@ -1,8 +1,9 @@
 """The list of calls a run made. Recorded, it can be replayed: the same spell, offline.
 
 A journal is a file of JSON lines, one call each, in the order the answers came. Replaying
-matches calls by name and arguments, first recorded first given, so that calls in flight at
-the same time may come in any order.
+matches calls by name and arguments and gives answers in the recorded order, so that calls in
+flight at the same time come back as they did. Calls whose whole effect is other calls or
+functions of the script (`again` in their declaration) are made again instead.
 """
 
 from __future__ import annotations
@@ -10,15 +11,28 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict, deque
-from typing import Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from ..errors import CAPABILITY_ERRORS, CapabilityError, HostFailure, UsageError
+from ..values import dumps
+
+LATER = 2**62
+"""The place of an answer that was not recorded: after all that were."""
+
+
+class Recorded(NamedTuple):
+    """A recorded answer and its place among all answers."""
+
+    place: int
+    answer: bytes | CapabilityError
 
 
 class Journal(Protocol):
     """What the gate asks of a journal."""
 
-    def recorded(self, name: str, args: bytes) -> bytes | CapabilityError | None: ...
+    replays: bool
+
+    def recorded(self, name: str, args: bytes) -> Recorded | None: ...
 
     def record(self, name: str, args: bytes, answer: bytes | CapabilityError) -> None: ...
 
@@ -26,8 +40,17 @@ class Journal(Protocol):
 class Recorder:
     """Appends every answered call to a file, each line as soon as it is known."""
 
+    replays = False
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - open until close()
+        self._path = path
+        self._file = self._open("w")
+
+    def _open(self, mode: str) -> IO[str]:
+        try:
+            return open(self._path, mode, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot record to {self._path}: {error.strerror}") from None
 
     def recorded(self, name: str, args: bytes) -> None:
         """Nothing is replayed while recording."""
@@ -44,6 +67,8 @@ class Recorder:
             }
         else:
             line["value"] = answer.decode()
+        if self._file.closed:
+            self._file = self._open("a")
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         self._file.flush()
 
@@ -55,35 +80,52 @@ class Recorder:
 class Replayer:
     """Answers calls from a recorded file; a call that is not in it fails."""
 
+    replays = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._answers: dict[tuple[str, str], deque[dict[str, Any]]] = defaultdict(deque)
+        self._answers: dict[tuple[str, str], deque[Recorded]] = defaultdict(deque)
         self._name = os.path.basename(path)
         try:
             with open(path, encoding="utf-8") as file:
-                lines = file.read().splitlines()
-            for line in map(json.loads, lines):
-                self._answers[line["call"], line["args"]].append(line)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"cannot replay {path}: {error}") from None
+                lines = file.read().split("\n")
+        except OSError as error:
+            raise UsageError(f"cannot replay {path}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"cannot replay {path}: it is not UTF-8 text") from None
+        for number, line in enumerate(lines, 1):
+            try:
+                if line:
+                    name, args, answer = _read(json.loads(line))
+                    self._answers[name, args].append(Recorded(number, answer))
+            except (ValueError, KeyError, TypeError):
+                reason = f"line {number} is not a recorded call"
+                raise UsageError(f"cannot replay {path}: {reason}") from None
 
-    def recorded(self, name: str, args: bytes) -> bytes | CapabilityError:
+    def recorded(self, name: str, args: bytes) -> Recorded:
         """The next recorded answer to this call."""
         queue = self._answers.get((name, args.decode()))
-        if not queue:
-            return HostFailure(
-                f"{name}: this call is not in the recording {self._name}", code="not_recorded"
-            )
-        line = queue.popleft()
-        if "error" in line:
-            said = line["error"]
-            kind = CAPABILITY_ERRORS.get(said["type"], HostFailure)
-            return kind(
-                said["message"], code=said["code"], capability=name, retryable=said["retryable"]
-            )
-        return str(line["value"]).encode()
+        if queue:
+            return queue.popleft()
+        message = f"{name}: this call is not in the recording {self._name}"
+        return Recorded(LATER, HostFailure(message, code="not_recorded", capability=name))
 
     def record(self, name: str, args: bytes, answer: bytes | CapabilityError) -> None:
         """A replay changes nothing."""
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(line: dict[str, Any]) -> tuple[str, str, bytes | CapabilityError]:
+    name, args, said = line["call"], line["args"], line.get("error")
+    if not isinstance(name, str) or not isinstance(args, str):
+        raise ValueError
+    if said is None:
+        # Written anew: engines read only the compact form, and this checks that it is JSON.
+        return name, args, dumps(json.loads(line["value"])).encode()
+    code, message, retryable = said["code"], said["message"], said["retryable"]
+    if not isinstance(code, str) or not isinstance(message, str):
+        raise ValueError
+    kind = CAPABILITY_ERRORS.get(said["type"], HostFailure)
+    error = kind(message, code=code, capability=name, retryable=bool(retryable))
+    return name, args, error

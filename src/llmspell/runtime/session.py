@@ -66,6 +66,16 @@ class Result:
         self.calls: list[CallRecord] = []
         self.error: LlmspellError | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON output: run_id, result, output, usage and error."""
+        return {
+            "run_id": self.run_id,
+            "result": self.value,
+            "output": self.output,
+            "usage": self.usage.as_dict(),
+            "error": None if self.error is None else self.error.as_dict(),
+        }
+
 
 class Session:
     """Runs spells under one policy. Use it as an async context manager, or call `aclose`.
@@ -299,6 +309,7 @@ class Run:
         self.result.calls = self.gate.records
         if ended.error is not None:
             self.result.error = self._located(ended.error)
+            ended.error.host_error = self.gate.failures.get(ended.error.message)
             return
         value = decode(ended.value, self.driver.call_function)
         try:
