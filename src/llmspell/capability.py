@@ -58,7 +58,8 @@ class Capability:
 
     `needs` is a permission kind ("llm"), or a kind and the parameter that names the resource
     ("env:{name}"). `alias` is a global name, `tool` the name under which a model may call it.
-    A `oneway` call sends no answer back into the script. `kind`, `resource` (index of the
+    A `oneway` call sends no answer back into the script. One that is made `again` in a replay
+    has no effect but other calls and functions of the script. `kind`, `resource` (index of the
     parameter that names it, or -1) and `gives` (kind of the returned handle, or "") follow.
     """
 
@@ -73,6 +74,7 @@ class Capability:
     alias: str = ""
     tool: str = ""
     oneway: bool = False
+    again: bool = False
     is_async: bool = False
     kind: str = field(init=False)
     resource: int = field(init=False)
@@ -150,7 +152,14 @@ HANDLES: dict[str, HandleKind] = {}
 
 
 def capability(
-    name: str, *, since: str, needs: str = "", alias: str = "", tool: str = "", oneway: bool = False
+    name: str,
+    *,
+    since: str,
+    needs: str = "",
+    alias: str = "",
+    tool: str = "",
+    oneway: bool = False,
+    again: bool = False,
 ) -> Callable[[F], F]:
     """Declares a function as the capability `name` ("namespace.verb").
 
@@ -161,7 +170,7 @@ def capability(
         record, mistakes = _read(name, function)
         if name in CATALOGUE:
             mistakes.append("is declared twice")
-        if name.count(".") != 1:
+        if name.count(".") != 1 or not all(part.isidentifier() for part in name.split(".")):
             mistakes.append("must be named namespace.verb")
         params = {p.name for p in record["params"]}
         if ":" in needs and needs.partition(":")[2].strip("{}") not in params:
@@ -170,7 +179,7 @@ def capability(
             raise DeclarationError(f"{name}: " + "; ".join(mistakes))
         CATALOGUE[name] = Capability(
             name=name, function=function, since=since, needs=needs, alias=alias, tool=tool,
-            oneway=oneway, is_async=inspect.iscoroutinefunction(function), **record,
+            oneway=oneway, again=again, is_async=inspect.iscoroutinefunction(function), **record,
         )  # fmt: skip
         return function
 
@@ -206,17 +215,21 @@ def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list
     try:
         hints = typing.get_type_hints(function, vars(sys.modules[function.__module__]))
     except NameError as error:
-        return {"params": ()}, [*mistakes, f"has an annotation that does not resolve: {error}"]
+        mistakes.append(f"has an annotation that does not resolve: {error}")
+        # Go on with what is there, so that this hides no other mistake.
+        hints = {name: None if name == "return" else Any for name in function.__annotations__}
     names, params = list(inspect.signature(function).parameters.values()), []
     if not names or names[0].name != "ctx":
         mistakes.append("must take ctx as its first parameter")
     for parameter in names[1:]:
         if parameter.name not in hints:
             mistakes.append(f"parameter {parameter.name} is untyped")
-            continue
         if parameter.name not in entries:
             mistakes.append(f"parameter {parameter.name} is undocumented")
-        if (type_ := _type(parameter.name, hints[parameter.name], mistakes)) is not None:
+        if (
+            parameter.name in hints
+            and (type_ := _type(parameter.name, hints[parameter.name], mistakes)) is not None
+        ):
             text = entries.get(parameter.name, "")
             params.append(Param(parameter.name, type_, text, parameter.default))
     known = {p.name for p in names} | {"returns"}

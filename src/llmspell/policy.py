@@ -64,7 +64,9 @@ class Grant(NamedTuple):
     def covers(self, kind: str, resource: str) -> bool:
         """Whether this grant speaks of `resource` (a real absolute path for files)."""
         if kind == "net.private":
-            return self.kind == "net" and "*" not in self.pattern and _host(self.pattern, resource)
+            host, _, _ = resource.lower().rpartition(":")
+            named = self.pattern.lower() in (host, host.strip("[]"), resource.lower())
+            return self.kind == "net" and named
         if self.kind != kind and not (self.kind == "fs" and kind.startswith("fs.")):
             return False
         if kind.startswith("fs"):
@@ -121,7 +123,9 @@ def denial(kind: str, resource: str = "") -> Denied:
 def _host(pattern: str, resource: str) -> bool:
     host, _, _ = resource.lower().rpartition(":")
     pattern = pattern.lower()
-    return fnmatchcase(host.strip("[]"), pattern.strip("[]")) or fnmatchcase(resource, pattern)
+    if pattern.startswith("["):
+        return pattern in (host, resource.lower())
+    return fnmatchcase(host.strip("[]"), pattern) or fnmatchcase(resource.lower(), pattern)
 
 
 @lru_cache(maxsize=512)

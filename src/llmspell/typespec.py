@@ -92,7 +92,12 @@ class Scalar(Type):
             return value
         if self.kind is float and got is int:
             return float(value)
-        if self.kind is int and got is float and value.is_integer():
+        if (
+            self.kind is int
+            and got is float
+            and value.is_integer()
+            and -(2.0**63) <= value < 2.0**63
+        ):
             return int(value)
         if self.kind is bytes and got is str:
             return value.encode()
@@ -150,8 +155,14 @@ class SchemaMap(MapOf):
     """A JSON Schema as a map; empty lists where the standard wants maps become maps."""
 
     describe = "a JSON Schema (a map)"
-    MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-    SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else"})
+    MAPS = frozenset(
+        {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
+    )
+    SCHEMAS = frozenset(
+        {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames",
+         "unevaluatedItems", "unevaluatedProperties", "additionalItems", "contentSchema"}
+    )  # fmt: skip
+    LISTS = frozenset({"anyOf", "allOf", "oneOf", "prefixItems"})
 
     def fit(self, value: Any, path: str, border: Border) -> Any:
         return JsonSchema(self.mend(super().fit(value, path, border)))
@@ -164,9 +175,12 @@ class SchemaMap(MapOf):
             return schema
         mended = {}
         for key, value in schema.items():
-            if key in self.MAPS:
-                entries = value or {}
-                value = {k: self.mend(v) for k, v in entries.items()} if value != [] else {}
+            if key in self.MAPS and value == []:
+                value = {}
+            elif key in self.MAPS and isinstance(value, dict):
+                value = {k: self.mend(v) for k, v in value.items()}
+            elif key in self.LISTS and isinstance(value, list):
+                value = [self.mend(item) for item in value]
             elif key in self.SCHEMAS:
                 value = self.mend(value)
             mended[key] = value
@@ -319,9 +333,9 @@ def read(annotation: Any) -> Type:
         return Function()
     if origin is Literal and all(isinstance(a, str) for a in args):
         return OneOf(args)
-    if origin is list:
+    if origin is list and args:
         return ListOf(read(args[0]))
-    if origin is dict and args[0] is str:
+    if origin is dict and args and args[0] is str:
         return MapOf(read(args[1]))
     if origin in (Union, types.UnionType):
         return AnyOf(tuple(read(a) for a in args))
