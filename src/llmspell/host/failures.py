@@ -3,7 +3,7 @@
     FAILURES                    every exception a request may end with, and how it is reported
     failure(error, ...)         the one ProviderFailure for whatever a provider's library raised
     is_provider_error(error)    whether an exception is a provider's at all
-    said_by(error)              what the provider itself said, on one line
+    said_by(error, environment) what the provider itself said, on one line
 
 Exceptions are known by the names of their classes: nothing is imported to look at one.
 """
@@ -88,7 +88,7 @@ def failure(
 ) -> ProviderFailure:
     """One clear sentence for what went wrong: who must act, and on what."""
     row = _row(error)
-    said = environment.redact(said_by(error))
+    said = said_by(error, environment)
     wait = getattr(error, "retry_after", None)
     suggested = getattr(error, "suggested_model_id", None)
     seconds = getattr(error, "timeout", None)
@@ -136,7 +136,7 @@ def _row(error: BaseException) -> Row:
     return FAILURES[found]
 
 
-def said_by(error: BaseException) -> str:
+def said_by(error: BaseException, environment: Environment) -> str:
     """What the provider itself said, on one line; nothing when that is a page of HTML."""
     body: Any = getattr(error, "body", None)
     while isinstance(body, dict):
@@ -146,7 +146,8 @@ def said_by(error: BaseException) -> str:
     text = body if isinstance(body, str) else getattr(error, "message", "")
     if body is None and hasattr(error, "status_code"):
         text = ""  # the exception's own text repeats status, model and headers
-    text = " ".join(str(text).split())
+    # Before it is clipped: half a secret is a secret too.
+    text = environment.redact(" ".join(str(text).split()))
     if "<" in text and ("</" in text or "<html" in text.lower() or "<!" in text):
         return ""
     return text if len(text) <= CLIPPED else text[: CLIPPED - 3] + "..."

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadArgument, ProviderFailure
@@ -234,8 +235,12 @@ class Models:
     def known(self) -> list[ModelInfo]:
         """Models of the providers that have a key, the default, and the offline model."""
         default = self._default or self._chosen() or OFFLINE
-        if default in self.providers and (bare := self.providers[default].kind.default_model):
-            default = f"{default}/{bare}"
+        if default == "test":
+            default = OFFLINE
+        _, _, rest = default.partition("/")
+        with suppress(ProviderFailure):
+            provider = self.provider(default)
+            default = f"{provider.name}/{rest or provider.kind.default_model or ''}"
         names = [default] if default.partition("/")[0] in self.providers else []
         for provider in self.providers.values():
             if provider.kind.listed_as and provider.has_key(self.environment):

@@ -129,7 +129,7 @@ class Provider:
                 code="dependency",
             ) from error
         except Exception as error:
-            said = environment.redact(said_by(error))
+            said = said_by(error, environment)
             raise ProviderFailure(f"{full} cannot be used: {said}", code="model_unknown") from error
 
 
