@@ -44,6 +44,8 @@ class LlmspellError(Exception):
 
     `frames` says where in the script, innermost first; `source_line` is the line itself.
     `result` is what ran before the error: the `Result` of the run it ended, or None.
+    `host_error` is what failed on the host. It is not chained as a cause, because the texts of
+    foreign exceptions may hold secrets; whoever shows it must redact them.
     """
 
     exit_code: ClassVar[int] = 1
@@ -55,6 +57,7 @@ class LlmspellError(Exception):
         self.frames = frames
         self.source_line = ""
         self.result: Any = None
+        self.host_error: BaseException | None = None
 
     @property
     def file(self) -> str:

@@ -56,22 +56,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = getattr(options, "debug", False)
     try:
         code: int = options.command_function(options)
+        sys.stdout.flush()
     except LlmspellError as error:
-        from .report import complain
-
-        complain(error, debug)
-        return error.exit_code
+        return _failed(error, options, debug)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _failed(Interrupted("interrupted"), options, debug)
     except BrokenPipeError:
-        # The reader of our output has gone: nothing more to say, and no traceback about it.
-        sys.stdout = None
-        return 141
+        return _without_stdout(141)
+    except OSError as error:
+        if error.filename is not None or debug:
+            raise
+        print(f"error: cannot write output: {error.strerror}", file=sys.stderr)
+        return _without_stdout(1)
     except Exception as error:
         if debug:
             raise
         text = f"{type(error).__name__}: {error}"
         print(f"internal error: {text}; run with --debug and report it", file=sys.stderr)
         return 5
+    return code
+
+
+class Interrupted(LlmspellError):
+    """The person at the keyboard, or the system, ended the run."""
+
+    exit_code = 130
+    code = "interrupted"
+
+
+def _failed(error: LlmspellError, options: argparse.Namespace, debug: bool) -> int:
+    """Tells an error that came before or outside the run itself."""
+    from .report import complain, remark
+
+    if getattr(options, "json", False):
+        print(run.failure_document(error), flush=True)
+    elif isinstance(error, Interrupted):
+        remark(error.message)
+    else:
+        complain(error, debug)
+    return error.exit_code
+
+
+def _without_stdout(code: int) -> int:
+    """Ends without another word: what is left in the buffer has nobody to read it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 
@@ -15,6 +16,14 @@ def safe(text: str) -> str:
     return CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def remark(text: str) -> None:
+    """A line on stderr. A reader that has gone is no failure of the spell."""
+    try:
+        print(safe(text), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def complain(error: LlmspellError, debug: bool = False) -> None:
     """Tells an error: where, what, the line itself, and how the script got there."""
     lines = [f"error: {error}"]
@@ -24,11 +33,14 @@ def complain(error: LlmspellError, debug: bool = False) -> None:
     lines += _trail(error.frames)
     if isinstance(error, CapabilityError) and error.code:
         lines.append(f"  code: {error.code}")
-    print(safe("\n".join(lines)), file=sys.stderr)
+    remark("\n".join(lines))
     if debug:
         import traceback
 
-        traceback.print_exception(error, file=sys.stderr)
+        from ..host.settings import Environment
+
+        told = "".join(traceback.format_exception(error.host_error or error))
+        remark(Environment(os.environ, os.getcwd()).redact(told))
 
 
 def _trail(frames: tuple[Frame, ...]) -> list[str]:
@@ -51,4 +63,4 @@ class Log:
         """One line: level, message, fields."""
         if level in self._shown:
             told = "".join(f" {key}={value}" for key, value in fields.items())
-            print(safe(f"{level}: {message}{told}"), file=sys.stderr)
+            remark(f"{level}: {message}{told}".replace("\n", "\\n"))

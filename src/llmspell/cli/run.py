@@ -7,11 +7,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import LlmspellError, UsageError
 
 if TYPE_CHECKING:
     from ..runtime.gate import CallRecord
-    from ..runtime.session import Result, Session
+    from ..runtime.session import Session
     from ..spells.program import Program
 
 
@@ -55,11 +55,11 @@ def run(options: argparse.Namespace) -> int:
     session, program, params = prepare(options)
     result = session.attempt_sync(program, params)
     if options.json:
-        print(document(result))
+        print(document(result.as_dict()))
     elif result.error is None:
         show(result.value)
+    sys.stdout.flush()
     if result.error is not None:
-        sys.stdout.flush()
         if not options.json or options.debug:
             complain(result.error, options.debug)
         return result.error.exit_code
@@ -71,7 +71,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
     from ..host.settings import Settings
     from ..runtime.session import Session
     from ..spells.program import Program
-    from .report import Log, safe
+    from .report import Log, remark
 
     settings = Settings.load(os.environ, os.getcwd())
     limits: dict[str, Any] = dict(settings.limits)
@@ -91,9 +91,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         settings=settings,
         output=None if options.json else put,
         log=log.write,
-        notify=lambda text: (
-            None if options.quiet else print(safe(f"note: {text}"), file=sys.stderr)
-        ),
+        notify=lambda text: None if options.quiet else remark(f"note: {text}"),
         on_call=told if options.verbose else None,
         record=options.record,
         replay=options.replay,
@@ -118,8 +116,12 @@ def parameter(item: str) -> tuple[str, Any]:
         return name, value
     import json
 
+    if name == ":":
+        raise UsageError(f"-p {item}: write it as K=V")
     try:
         return name[:-1], json.loads(value)
+    except RecursionError:
+        raise UsageError(f"-p {name[:-1]}: the JSON is nested too deep") from None
     except ValueError:
         raise UsageError(f"-p {item}: {value!r} is not JSON; write {name[:-1]}={value}") from None
 
@@ -140,8 +142,10 @@ def put(text: str) -> None:
 
 def told(record: CallRecord) -> None:
     """One line for an answered call."""
+    from .report import remark
+
     ending = f" failed: {record.error}" if record.error else ""
-    print(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}", file=sys.stderr)
+    remark(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}")
 
 
 def show(value: Any) -> None:
@@ -157,21 +161,17 @@ def show(value: Any) -> None:
         print(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
-def document(result: Result) -> str:
+def document(told: dict[str, Any]) -> str:
     """The one document of --json."""
     import json
 
-    return json.dumps(
-        {
-            "run_id": result.run_id,
-            "result": plain(result.value),
-            "output": result.output,
-            "usage": result.usage.as_dict(),
-            "error": None if result.error is None else result.error.as_dict(),
-        },
-        ensure_ascii=False,
-        indent=2,
-    )
+    return json.dumps(plain(told), ensure_ascii=False, indent=2)
+
+
+def failure_document(error: LlmspellError) -> str:
+    """The document of a run that could not begin, or was interrupted."""
+    told = {"run_id": None, "result": None, "output": "", "usage": None}
+    return document(told | {"error": error.as_dict()})
 
 
 def plain(value: Any) -> Any:
