@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         prog="llmspell",
         formatter_class=Formatter,
         description="Runs spells: small scripts that drive models, agents and tools in a sandbox.",
-        epilog="example: llmspell run research.lua -p topic=rust --model openai/gpt-5-mini",
+        epilog="example: llmspell run research.lua -p topic=rust --model openai/gpt-6-luna",
     )
     top.add_argument("--version", action="version", version=f"llmspell {__version__}")
     commands = top.add_subparsers(
