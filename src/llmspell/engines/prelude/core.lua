@@ -147,12 +147,14 @@ local function where()
   return frame and frame[1] .. ":" .. frame[2] .. ": " or ""
 end
 
+local show                                         -- what print shows: no addresses
+
 local fault_meta = {
   __tostring = function(e)
     local message = rawget(e, "message")
     return faults[e].where .. (type(message) == "string" and message or "?")
   end,
-  __concat = function(a, b) return tostring(a) .. tostring(b) end,
+  __concat = function(a, b) return show(a) .. show(b) end,
   __metatable = false,
 }
 
@@ -162,7 +164,5 @@ local function fault(e)
   e.class, e.called = nil, nil
   error(setmetatable(e, fault_meta), 0)
 end
-
-local show
 
 local function bad(message, level) error(message, (level or 1) + 1) end
