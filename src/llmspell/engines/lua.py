@@ -37,7 +37,10 @@ Load = tuple[int, bytes, bytes]
 """Text a script wants loaded: number of the call, name, text."""
 
 PRELUDE = ("core", "values", "tasks", "environment", "door")
-"""Parts of the prelude, in order. They are one chunk and share its locals."""
+"""Files of the prelude every state needs, in order. They are one chunk and share its locals."""
+
+PARTS = ("promises", "coroutines", "strings", "libraries", "loading")
+"""Files of the prelude a state loads when its program mentions what they hold."""
 
 KINDS = (Done, Waiting, Busy)
 """What the prelude's states mean."""
@@ -128,18 +131,38 @@ def _loader(module: str) -> Any:
     return _runtime(module).execute(code)
 
 
+@lru_cache(maxsize=256)
+def wanted(surface: bytes, words: str) -> bytes:
+    """The lines of the surface whose namespace or alias is among `words`."""
+    if words == "*":
+        return surface
+    used = set(words.split())
+    lines = []
+    for line in surface.decode().split("\n"):
+        name, _, rest = line.partition("\t")
+        if name.partition(".")[0] in used or rest.rpartition("\t")[2] in used:
+            lines.append(line)
+    return ("\n" + "\n".join(lines) + "\n").encode()
+
+
 @cache
-def _prelude(module: str) -> bytes:
-    """The prelude compiled for one Lua version. Its bytecode never leaves this process."""
-    source = b""
-    for part in PRELUDE:
-        path = os.path.join(os.path.dirname(__file__), "prelude", f"{part}.lua")
-        with open(path, "rb") as file:
-            source += file.read() + b"\n"
+def _prelude(module: str) -> tuple[bytes, tuple[bytes, ...]]:
+    """The prelude compiled for one Lua version: the chunk, and the name and code of each part.
+
+    Its bytecode never leaves this process.
+    """
     dump = _runtime(module).eval(
         b"function(s) return string.dump(assert(load(s, '=prelude')), true) end"
     )
-    return bytes(dump(source))
+    chunk = b"\n".join(_file(name) for name in PRELUDE)
+    parts = [item for name in PARTS for item in (name.encode(), bytes(dump(_file(name))))]
+    return bytes(dump(chunk)), tuple(parts)
+
+
+def _file(name: str) -> bytes:
+    path = os.path.join(os.path.dirname(__file__), "prelude", f"{name}.lua")
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _runtime(module: str, memory: int | None = None) -> Any:
@@ -158,8 +181,10 @@ class LuaIsolate:
         lua = _runtime(module, 0)
         self._lua = lua
         no_limit = 2**53
-        self._turn = lua.compile(_prelude(module), mode=b"b")(
-            names, limits.steps or no_limit, limits.tasks or no_limit, limits.depth
+        self._names = names
+        chunk, parts = _prelude(module)
+        self._turn = lua.compile(chunk, mode=b"b")(
+            names, limits.steps or no_limit, limits.tasks or no_limit, limits.depth, *parts
         )
         self._limits = limits
         self._base = self._used = lua.get_memory_used()
@@ -179,7 +204,9 @@ class LuaIsolate:
         self._entries.add(entry)
         self._program = (chunk.name, chunk.source)
         self._chunks.add(_short(chunk.name))
-        return self._go(b"run", entry, chunk.code.encode(), chunk.name.encode(), params)
+        _, words, _ = chunk.code.split("\n", 2)
+        bound = wanted(self._names, words)
+        return self._go(b"run", entry, chunk.code.encode(), chunk.name.encode(), bound, params)
 
     def call(self, entry: int, function: int, args: bytes) -> Answer:
         """Starts a function the script handed out."""

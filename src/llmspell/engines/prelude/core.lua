@@ -1,5 +1,6 @@
 -- The inside of a Lua isolate, first part: what is captured, the events of a turn, the limits,
--- the errors of capabilities. The parts (core, values, tasks, environment, door) are one chunk.
+-- the errors of capabilities. Core, values, tasks, environment and door are one chunk; the other
+-- parts are loaded when a program mentions what they hold.
 --
 -- Runs on 5.4, 5.5 and LuaJIT, so it is written in what they share. The script never sees this
 -- chunk's globals: whatever it needs later is captured here first, and _G is emptied at the end.
@@ -7,6 +8,7 @@
 -- through the script's own coroutines up to the scheduler, and out to the host.
 
 local surface, max_steps, max_tasks, max_depth = ...
+local parts = { select(5, ...) }                   -- name, bytecode, name, bytecode ...
 
 collectgarbage("stop")                             -- setting up makes little that can be freed
 
@@ -17,12 +19,11 @@ local setmetatable, getmetatable, load, gc = setmetatable, getmetatable, load, c
 local rawlen = rawlen or function(t) return #t end
 local unpack = table.unpack or unpack
 local concat, sort, floor, huge, mathtype = table.concat, table.sort, math.floor, math.huge, math.type
-local find, gsub, sub, byte, char, format, match, gmatch, rep =
+local find, gsub, sub, byte, char, format, match, gmatch =
   string.find, string.gsub, string.sub, string.byte, string.char, string.format, string.match,
-  string.gmatch, string.rep
-local co_create, co_resume, co_status, yield, running, yieldable, co_close =
-  coroutine.create, coroutine.resume, coroutine.status, coroutine.yield, coroutine.running,
-  coroutine.isyieldable, coroutine.close
+  string.gmatch
+local co_create, co_resume, co_status, yield, yieldable =
+  coroutine.create, coroutine.resume, coroutine.status, coroutine.yield, coroutine.isyieldable
 local clock, getinfo, getupvalue, upvaluejoin, traceback, raw_metatable =
   os.clock, debug.getinfo, debug.getupvalue, debug.upvaluejoin, debug.traceback, debug.getmetatable
 local utf8len, utf8char = utf8 and utf8.len, utf8 and utf8.char

@@ -163,8 +163,10 @@ end
 
 local methods = {}                                 -- handle kind -> metatable
 
+local methods_of                                   -- makes the metatable of one kind
+
 local function new_handle(kind, id)
-  local proxy = setmetatable({}, methods[kind])
+  local proxy = setmetatable({}, methods[kind] or methods_of(kind))
   handles[proxy] = kind .. "#" .. id
   return proxy
 end
