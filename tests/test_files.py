@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from llmspell.errors import BadArgument, CapabilityError, Denied, FileFailure, NotFound
+from llmspell.host import beneath
 from llmspell.host import files as files_unit
 from llmspell.host.files import Entry, Files
 
@@ -517,3 +519,48 @@ def test_no_descriptor_is_left_open(files: Files, base: Path) -> None:
     after = os.dup(0)
     os.close(after)
     assert after == before
+
+
+@pytest.fixture(params=["in one call", "a name at a time"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to open a directory: openat2 where the kernel has it, and the walk."""
+    if request.param == "a name at a time":
+        monkeypatch.setattr(beneath, "_openat2", lambda: None)
+    elif beneath._openat2() is None:
+        pytest.skip("openat2 is not there")
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("number", range(len(CALLS)))
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_both_ways_refuse_a_swapped_link(
+    files: Files, grants: Grants, base: Path, number: int, what: str
+) -> None:
+    test_a_swapped_link_is_denied(files, grants, base, number, what)
+
+
+@pytest.mark.usefixtures("way")
+def test_both_ways_tell_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("a")
+    root = tuple(tmp_path.resolve().parts[1:])
+    with beneath.directory((*root, "a")) as opened:
+        assert os.fstat(opened).st_ino == (tmp_path / "a").stat().st_ino
+        assert not os.get_inheritable(opened)
+    leads = {
+        "link": errno.ELOOP,
+        "link/b": errno.ELOOP,
+        "file": errno.ENOTDIR,
+        "none": errno.ENOENT,
+    }
+    for path, number in leads.items():
+        names = (*root, *path.split("/"))
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(beneath.directory(names))
+            except OSError as error:
+                assert error.errno == number
+            else:
+                pytest.fail(f"{path} was opened")

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadArgument, CapabilityError, Denied, FileFailure, FileNotFound
+from . import beneath
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ENTRIES = 10_000
@@ -37,9 +38,6 @@ MAX_ENTRIES = 10_000
 CLOSED_TREES = ("/proc", "/sys", "/dev")
 """Trees of the operating system that look like files and are doors into processes and devices."""
 
-# O_PATH wants only search permission on a directory, as resolving the path itself does.
-# Where it is missing (macOS) the directory is opened for reading.
-_STEP = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: a fifo put in place of the file must not hang the host.
 _LEAF = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -127,7 +125,7 @@ class Files:
         with _reported(verb, path):
             place = self._place(verb, path)
             self._demand("fs.write", place.path)
-            with _open_directory(place.directory) as directory:
+            with beneath.directory(place.directory) as directory:
                 _check_target(directory, place.name)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _LEAF
                 with _open_file(place.name, flags, directory) as (file, state):
@@ -152,14 +150,14 @@ class Files:
             place = self._place("list", path)
             self._demand("fs.read", place.path)
             entries: list[Entry] = []
-            with _open_directory(place.directory) as parent:
+            with beneath.directory(place.directory) as parent:
                 state = _lstat(place.name or ".", parent)
                 _refuse_link(state)
                 if not stat.S_ISDIR(state.st_mode):
                     raise FileFailure(f"cannot list {_shown(path)}: it is not a directory")
                 # A descriptor got with O_PATH cannot be listed, hence a second one.
                 flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                directory = _open_step(place.name or ".", flags, parent)
+                directory = beneath.step(place.name or ".", flags, parent)
                 try:
                     with os.scandir(directory) as scan:
                         for item in scan:
@@ -189,7 +187,7 @@ class Files:
         with _reported("remove", path):
             place = self._place("remove", path, follow=False)
             self._demand("fs.write", place.path)
-            with _open_directory(place.directory) as directory:
+            with beneath.directory(place.directory) as directory:
                 mode = _lstat(place.name or ".", directory).st_mode
                 if stat.S_ISDIR(mode):
                     os.rmdir(place.name or ".", dir_fd=directory)
@@ -205,7 +203,7 @@ class Files:
             place = self._place(verb, path)
             self._demand("fs.write", place.path)
             names = (*place.directory, place.name) if place.name else place.directory
-            with _open_directory(names, make=True):
+            with beneath.directory(names, make=True):
                 pass
 
     def move(self, source: str, target: str) -> None:
@@ -222,9 +220,9 @@ class Files:
             self._demand("fs.write", old.path)
             self._demand("fs.write", new.path)
             with (
-                _open_directory(old.directory) as old_directory,
+                beneath.directory(old.directory) as old_directory,
                 _reported("move to", target),
-                _open_directory(new.directory) as new_directory,
+                beneath.directory(new.directory) as new_directory,
             ):
                 with _reported("move", source):
                     _check_regular(_lstat(old.name or ".", old_directory))
@@ -241,7 +239,7 @@ class Files:
             data, mode = self._content(old, "move", source)
             with _reported("move to", target):
                 self._replace(new, data, mode, "move to", target)
-            with _open_directory(old.directory) as old_directory:
+            with beneath.directory(old.directory) as old_directory:
                 os.unlink(old.name, dir_fd=old_directory)
 
     def copy(self, source: str, target: str) -> None:
@@ -286,7 +284,7 @@ class Files:
 
     def _content(self, place: _Place, verb: str, path: str) -> tuple[bytes, int]:
         """Content and permission bits of a regular file."""
-        with _open_directory(place.directory) as directory:
+        with beneath.directory(place.directory) as directory:
             # Looked at before it is opened, because opening a fifo or a device has effects.
             _check_regular(_lstat(place.name or ".", directory))
             with _open_file(place.name, os.O_RDONLY | _LEAF, directory) as (file, state):
@@ -307,7 +305,7 @@ class Files:
         """
         if len(data) > self.max_bytes:
             raise self._too_large(verb, path)
-        with _open_directory(place.directory) as directory:
+        with beneath.directory(place.directory) as directory:
             owner: os.stat_result | None = None
             if _check_target(directory, place.name):
                 # Opened without truncating: a rename alone would also replace a read-only file.
@@ -355,32 +353,6 @@ def _reported(verb: str, path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _open_directory(names: tuple[str, ...], *, make: bool = False) -> Iterator[int]:
-    """Walk from "/" down `names`, following no link; with `make`, make what is missing."""
-    directory = os.open("/", _STEP)
-    try:
-        for name in names:
-            if make:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, dir_fd=directory)
-            below = _open_step(name, _STEP, directory)
-            os.close(directory)
-            directory = below
-        yield directory
-    finally:
-        os.close(directory)
-
-
-def _open_step(name: str, flags: int, directory: int) -> int:
-    """Open one directory of a walk. A link is ELOOP everywhere: Linux says ENOTDIR for it."""
-    try:
-        return os.open(name, flags, dir_fd=directory)
-    except NotADirectoryError:
-        _refuse_link(_lstat(name, directory))
-        raise
-
-
-@contextlib.contextmanager
 def _open_file(name: str, flags: int, directory: int) -> Iterator[tuple[int, os.stat_result]]:
     """Open a regular file and hand out its descriptor and state."""
     file = os.open(name, flags, 0o666, dir_fd=directory)
@@ -397,7 +369,7 @@ def _lstat(name: str, directory: int) -> os.stat_result:
 
 
 def _state(place: _Place) -> os.stat_result:
-    with _open_directory(place.directory) as directory:
+    with beneath.directory(place.directory) as directory:
         state = _lstat(place.name or ".", directory)
     _refuse_link(state)
     return state
