@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import sys
 
-from . import calls, limits, processor, startup
+from . import calls, isolation, limits, processor, startup
 
-GROUPS = {"startup": startup, "processor": processor, "calls": calls, "limits": limits}
+GROUPS = {
+    "startup": startup,
+    "processor": processor,
+    "calls": calls,
+    "limits": limits,
+    "isolation": isolation,
+}
 
 
 def main() -> None:

@@ -18,13 +18,13 @@ import pytest
 from conftest import Command, Done
 
 from llmspell import __version__
+from llmspell.runtime.lockdown import LAYERS
 from llmspell.testing.servers import ModelServer
 
 SOON = 30.0
 """Seconds until something that should be immediate counts as hanging."""
 
 OFFLINE_NOTE = "note: no model configured: answering with the offline test model"
-UNTRUSTED_NOTE = "note: level untrusted runs inside this process"
 
 
 def one_sentence(done: Done) -> str:
@@ -59,10 +59,14 @@ def wait_until(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+RECORD = {"run_id", "engine", "seed", "limits", "result", "output", "usage", "isolation", "error"}
+"""The parts of a run record."""
+
+
 def document(done: Done) -> dict[str, Any]:
     """The one document of --json, which is all there is on stdout."""
     read = json.loads(done.out)
-    assert set(read) == {"run_id", "result", "output", "usage", "error"}
+    assert set(read) == RECORD
     return dict(read)
 
 
@@ -403,11 +407,41 @@ def test_luajit_is_not_for_untrusted_spells(cli: Command) -> None:
     assert "luajit is not for level untrusted" in one_sentence(done)
 
 
-def test_level_untrusted_says_what_it_is_worth(cli: Command) -> None:
-    done = cli.spell("return 1", "--level", "untrusted")
-    assert (done.code, done.out) == (0, "1\n")
-    assert done.err.startswith(UNTRUSTED_NOTE)
-    assert UNTRUSTED_NOTE not in cli.spell("return 1").err
+def test_level_untrusted_always_isolates(cli: Command) -> None:
+    def layers(*flags: str) -> dict[str, str]:
+        told: dict[str, str] = document(cli.spell("return 1", "--json", *flags))["isolation"]
+        return told
+
+    assert layers() == layers("--isolation", "none") == {}
+    assert layers("--level", "untrusted")["process"] == ""
+    assert layers("--isolation", "process")["process"] == ""
+    cli.configure("isolation = 'none'")
+    assert layers("--level", "untrusted")["process"] == ""
+    cli.configure("isolation = 'process'")
+    assert layers()["process"] == ""
+    refused = cli.spell("return 1", "--level", "untrusted", "--isolation", "none")
+    assert (refused.code, "always runs in a process of its own" in refused.err) == (2, True)
+
+
+def test_a_required_layer_must_exist_and_be_active(cli: Command) -> None:
+    assert cli.spell("return 1", "--isolation", "process", "--require", "process").out == "1\n"
+    refused = cli.spell("print(1)", "--isolation", "process", "--require", "moat")
+    assert (refused.code, refused.out) == (2, "")
+    assert "'moat' is not a layer: use some of process, " in refused.err
+    refused = cli.spell("print(1)", "--require", "seccomp")
+    assert (refused.code, refused.out) == (6, "")
+    assert one_sentence(refused) == (
+        "a layer of isolation that is required is missing: seccomp: the spell is not isolated"
+    )
+
+
+def test_security_check_shows_every_layer(cli: Command) -> None:
+    done = cli("security", "check")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == list(LAYERS)
+    record = document(cli("security", "check", "--json"))
+    assert list(record["isolation"]) == list(LAYERS)
+    assert cli("security", "wreck").code == 2
 
 
 # Where the spell comes from.
@@ -738,7 +772,6 @@ def test_flags_come_before_the_configuration(cli: Command) -> None:
     (cli.folder / "a").write_text("text of a")
     done = cli.spell("while true do end")
     assert "step limit of 50" in done.err
-    assert done.err.startswith(UNTRUSTED_NOTE)
     assert "step limit of 60" in cli.spell("while true do end", "--limit", "steps=60").err
     assert cli.spell("print('12345')").out == "123"
     assert cli.spell("return fs.read('a')").out == "text of a\n"

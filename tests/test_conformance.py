@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llmspell.engines import engine
+from llmspell.engines import TRUSTED_ONLY, engine
 from llmspell.runtime.catalogue import CATALOGUE, SURFACE, surface_text
+from llmspell.runtime.isolation import isolated
 from llmspell.testing import Case, check_case, check_engine, read_cases, unsuited
 from llmspell.testing.servers import ModelServer
 
@@ -18,6 +19,11 @@ CASES = read_cases(TABLES)
 ENGINES = {"lua54": "lua", "lua55": "lua", "luajit": "lua"}
 """Engine -> the column it runs."""
 
+WORLDS = dict.fromkeys(ENGINES, engine) | {
+    f"{name} isolated": isolated for name in ENGINES if name not in TRUSTED_ONLY
+}
+"""Engine, and whether it works in a process of its own -> what makes it."""
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ModelServer]:
@@ -25,15 +31,17 @@ def server() -> Iterator[ModelServer]:
         yield server
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_case(case: Case, name: str, server: ModelServer, tmp_path: Path) -> None:
+def test_case(case: Case, world: str, server: ModelServer, tmp_path: Path) -> None:
+    name = world.partition(" ")[0]
     column = ENGINES[name]
+    chosen = WORLDS[world](name)
     if column not in case.sources:
         pytest.skip(case.missing[column])
-    if reason := unsuited(case, engine(name)):
+    if reason := unsuited(case, chosen):
         pytest.skip(reason)
-    outcome = asyncio.run(check_case(case, engine(name), column, server, tmp_path))
+    outcome = asyncio.run(check_case(case, chosen, column, server, tmp_path))
     assert outcome.complaints == []
 
 

@@ -18,6 +18,8 @@
     |  `- BudgetExceeded          tokens or dollars
     |- SpellError               the spell's packager
     |  `- ParamError              a parameter does not fit the spell
+    |- SpellCrashed             nobody: the worker of an isolated spell died; nothing else did
+    |- IsolationError           whoever runs it: a layer of isolation the policy requires is missing
     |- UsageError               whoever calls us
     |  `- ConfigError             a configuration file is wrong
     `- InternalError            us
@@ -277,6 +279,28 @@ class ParamError(SpellError):
     """A parameter does not fit the spell."""
 
     code = "param"
+
+
+class SpellCrashed(LlmspellError):
+    """The worker of an isolated spell died, or broke the protocol. `signal` is what killed it."""
+
+    exit_code = 5
+    code = "crashed"
+
+    def __init__(self, how: str, *, signal: int | None = None) -> None:
+        super().__init__(f"the process of the spell {how}")
+        self.signal = signal
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON output."""
+        return super().as_dict() | {"signal": self.signal}
+
+
+class IsolationError(LlmspellError):
+    """A layer of isolation that is required is not active here: the spell was not run."""
+
+    exit_code = 6
+    code = "isolation"
 
 
 class UsageError(LlmspellError):

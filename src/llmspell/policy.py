@@ -42,6 +42,11 @@ LEVELS: dict[str, tuple[str, ...]] = {
 `privileged` is for administration."""
 
 
+ISOLATIONS = ("none", "process")
+"""Where an engine works: in this process, or in a worker that can do nothing else. `untrusted`
+always has the second."""
+
+
 class Grant(NamedTuple):
     """One permission. `pattern` is absolute for files; `deny` takes away instead."""
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import LlmspellError
-from . import run
+from . import run, security
 
 
 class Formatter(argparse.HelpFormatter):
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
         required=True,
     )
     run.add_to(commands, Formatter)
+    security.add_to(commands, Formatter)
     return top
 
 

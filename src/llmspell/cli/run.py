@@ -33,6 +33,13 @@ def add_to(
     add("--timeout", metavar="T", help="most wall time, such as 30s or 5m")
     add("--level", metavar="LEVEL",
         help="what the spell may do: untrusted, trusted (the default) or privileged")  # fmt: skip
+    add(
+        "--isolation",
+        metavar="HOW",
+        help="none, or process: one of its own, as always at level untrusted",
+    )
+    add("--require", action="append", default=[], metavar="LAYER",
+        help="run it only where this layer of isolation is active, such as seccomp")  # fmt: skip
     add("--allow", action="append", default=[], metavar="GRANT",
         help="grant more, such as net:localhost:8080 or fs.read:~/notes/**")  # fmt: skip
     add("--limit", action="append", default=[], metavar="NAME=N",
@@ -80,11 +87,14 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         limits[name] = value
     if options.timeout is not None:
         limits["time"] = options.timeout
+    level = options.level or settings.level or "trusted"
     log = Log(options.quiet, options.verbose)
     program = read_stdin() if options.spell == "-" else Program.read(options.spell)
     session = Session(
         engine=options.engine,
-        level=options.level or settings.level or "trusted",
+        level=level,
+        isolation=options.isolation or (None if level == "untrusted" else settings.isolation),
+        require=[*settings.require, *options.require],
         allow=[*settings.allow, *options.allow],
         limits=limits,
         model=options.model,
@@ -170,7 +180,8 @@ def document(told: dict[str, Any]) -> str:
 
 def failure_document(error: LlmspellError) -> str:
     """The document of a run that could not begin, or was interrupted."""
-    told = {"run_id": None, "result": None, "output": "", "usage": None}
+    told = dict.fromkeys(("run_id", "engine", "seed", "limits", "result", "usage", "isolation"))
+    told |= {"output": ""}
     return document(told | {"error": error.as_dict()})
 
 

@@ -14,10 +14,10 @@ brings the answer back. Values cross in the text form of `llmspell.values`, as b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from ..errors import CapabilityError, LlmspellError
+from ..errors import CapabilityError, Frame, LlmspellError
 from ..limits import Limits
 
 
@@ -110,8 +110,14 @@ class EngineUsage(NamedTuple):
 class Isolate(Protocol):
     """One script's private world. Not thread-safe; nothing of it survives `close`."""
 
-    def run(self, entry: int, chunk: Chunk, params: bytes) -> Answer:
-        """Starts the program as entry number `entry`, with `params` as its parameters."""
+    def confine(self, limits: Limits) -> None:
+        """Replaces its limits. Only before `run`: an isolate can be made before they are known."""
+
+    def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
+        """Starts the program as entry number `entry`, with `params` as its parameters.
+
+        `seed`, an integer from 0 to 2^31-1, is where its random numbers start.
+        """
 
     def call(self, entry: int, function: int, args: bytes) -> Answer:
         """Starts function reference number `function` with a list of arguments."""
@@ -125,6 +131,9 @@ class Isolate(Protocol):
     def interrupt(self, reason: LlmspellError) -> Answer:
         """Ends every entry with `reason`; no instruction of the script runs after it."""
 
+    def where(self) -> tuple[Frame, ...]:
+        """Where the script stands while it is not running, innermost level first."""
+
     def usage(self) -> EngineUsage:
         """What has been used so far."""
 
@@ -133,6 +142,24 @@ class Isolate(Protocol):
 
     def close(self) -> None:
         """Frees everything. May be called twice."""
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """An isolate that works elsewhere.
+
+    Its methods answer with an empty `Waiting`; what the script asks for comes to `deliver` when it
+    does, and what goes wrong with the place it works in to `fail`.
+    """
+
+    async def connect(
+        self, deliver: Callable[[Answer], None], fail: Callable[[LlmspellError], None]
+    ) -> dict[str, str]:
+        """Gets the place ready. Gives each layer of isolation -> why it is not active, or ""."""
+
+    @property
+    def working(self) -> bool:
+        """Whether the script is running right now."""
 
 
 class Engine(Protocol):
@@ -146,6 +173,10 @@ class Engine(Protocol):
     name: str
     suffixes: tuple[str, ...]
     features: frozenset[str]
+
+    @property
+    def version(self) -> str:
+        """The VM and its version."""
 
     def compile(self, source: str, name: str) -> Chunk:
         """Checks and prepares a program. Raises ScriptSyntaxError. Pure."""

@@ -52,6 +52,9 @@ MAX_SOURCE = 1024 * 1024
 REFLECTIVE = frozenset({"_ENV", "_G", "load", "loadstring", "require"})
 """Names through which a program may reach globals it does not mention."""
 
+NO_LIMIT = 2**53
+"""Stands for no limit inside the VM."""
+
 PUSH_ROOM = 64 * 1024
 """Bytes of memory kept free while the host pushes: at its limit, a push aborts the process."""
 
@@ -68,6 +71,13 @@ class LuaEngine:
         self.features = frozenset({"steps", "preempt", "memory"} | exact)
         self._names: Mapping[str, Signature] = {}
         self._surface, self._output = b"", "print"
+
+    @property
+    def version(self) -> str:
+        """The Lua in there, and what brought it: "Lua 5.4, lupa 2.8"."""
+        lupa = importlib.import_module(f"lupa.{self._module}")
+        package = importlib.import_module("lupa").__version__
+        return f"Lua {'.'.join(map(str, lupa.LUA_VERSION))}, lupa {package}"
 
     def compile(self, source: str, name: str) -> Chunk:
         """Checks the syntax of the unmodified source, then puts the safepoints in."""
@@ -180,33 +190,35 @@ class LuaIsolate:
         self._output = output
         lua = _runtime(module, 0)
         self._lua = lua
-        no_limit = 2**53
         self._names = names
         chunk, parts = _prelude(module)
-        self._turn = lua.compile(chunk, mode=b"b")(
-            names, limits.steps or no_limit, limits.tasks or no_limit, limits.depth, *parts
-        )
-        self._limits = limits
+        self._turn = lua.compile(chunk, mode=b"b")(names, *parts)
         self._base = self._used = lua.get_memory_used()
         self._raised = False
         self._program = ("", "")
         self._chunks: set[str] = set()
-        self._limit = self._base + limits.memory if limits.memory else 0
-        if self._limit:
-            lua.set_max_memory(self._limit)
+        self.confine(limits)
         self._seconds, self._remaining = 0.005, 1e9
         self._steps, self._cpu = 0, 0.0
         self._over: LlmspellError | None = None
         self._entries: set[int] = set()
 
-    def run(self, entry: int, chunk: Chunk, params: bytes) -> Answer:
+    def confine(self, limits: Limits) -> None:
+        """Replaces the limits."""
+        self._limits = limits
+        self._limit = self._base + limits.memory if limits.memory else 0
+        self._lua.set_max_memory(self._limit)
+
+    def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program."""
         self._entries.add(entry)
         self._program = (chunk.name, chunk.source)
         self._chunks.add(_short(chunk.name))
         _, words, _ = chunk.code.split("\n", 2)
         bound = wanted(self._names, words)
-        return self._go(b"run", entry, chunk.code.encode(), chunk.name.encode(), bound, params)
+        program = (chunk.code.encode(), chunk.name.encode(), bound, params, seed)
+        steps, tasks = self._limits.steps or NO_LIMIT, self._limits.tasks or NO_LIMIT
+        return self._go(b"run", entry, *program, steps, tasks, self._limits.depth)
 
     def call(self, entry: int, function: int, args: bytes) -> Answer:
         """Starts a function the script handed out."""
@@ -234,13 +246,19 @@ class LuaIsolate:
         """Ends every entry: the state is simply never resumed again."""
         self._over = self._over or reason
         told = isinstance(reason, LimitExceeded) and not isinstance(reason, MemoryLimit)
-        if told and not reason.frames and self._turn is not None:
-            self._make_room(())
-            *_, where = self._turn(b"where", 0.0, 0.0)
-            reason.frames = _frames(where)
+        if told and not reason.frames:
+            reason.frames = self.where()
         ended = [Ended(entry, error=self._over) for entry in sorted(self._entries)]
         self._entries.clear()
         return Done(ended=ended)
+
+    def where(self) -> tuple[Frame, ...]:
+        """Where the first task that wants to go on stands, or one that waits."""
+        if self._turn is None:
+            return ()
+        self._make_room(())
+        *_, told = self._turn(b"where", 0.0, 0.0)
+        return _frames(told)
 
     def usage(self) -> EngineUsage:
         """Steps, bytes now, processor seconds."""

@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigError, Denied, UsageError, near_miss
 from ..limits import Limits
-from ..policy import LEVELS, Grant
+from ..policy import ISOLATIONS, LEVELS, Grant
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds: long answers of large models take about a minute."""
@@ -67,6 +67,8 @@ class Settings(NamedTuple):
     providers: Mapping[str, ProviderSettings] = {}
     allow: tuple[str, ...] = ()
     level: str | None = None
+    isolation: str | None = None
+    require: tuple[str, ...] = ()
     limits: Mapping[str, Any] = {}
     timeout: float = DEFAULT_TIMEOUT
     file: str | None = None
@@ -86,9 +88,13 @@ class Settings(NamedTuple):
         users = _read(own) if os.path.isfile(own) else cls()
         if local is None:
             return users
-        limits = {**local.limits, **users.limits}
         return local._replace(
-            allow=users.allow, level=users.level, providers=users.providers, limits=limits
+            allow=users.allow,
+            level=users.level,
+            isolation=local.isolation or users.isolation,
+            require=(*users.require, *local.require),
+            providers=users.providers,
+            limits={**local.limits, **users.limits},
         )
 
 
@@ -124,7 +130,7 @@ class _File(NamedTuple):
     instead: str
 
     def settings(self, values: dict[str, Any]) -> Settings:
-        known = ("model", "level", "allow", "timeout", "limits", "providers")
+        known = Settings._fields[:-1]
         self.check_known("", values, known)
         self.check_guarded(values)
         model = self.take("", values, "model", str, "a string such as 'openai/gpt-6-luna'")
@@ -132,14 +138,20 @@ class _File(NamedTuple):
         if level is not None and level not in LEVELS:
             known_levels = f"one of {', '.join(LEVELS)}{near_miss(level, LEVELS)}"
             raise self.wrong("", "level", f"must be {known_levels}")
+        isolation = self.take("", values, "isolation", str, f"one of {', '.join(ISOLATIONS)}")
+        choices = ISOLATIONS[1:] if self.instead else ISOLATIONS
+        if isolation is not None and isolation not in choices:
+            raise self.wrong("", "isolation", f"must be {' or '.join(choices)} here")
         timeout = self.take("", values, "timeout", (int, float), "a number of seconds")
         if timeout is not None and not timeout > 0:
             raise self.wrong("", "timeout", "must be above 0")
         return Settings(
             model=model,
             providers=self.providers(self.take("", values, "providers", dict, "a table") or {}),
-            allow=self.allow(self.take("", values, "allow", list, "a list of grants") or []),
+            allow=self.allow(self.strings(values, "allow")),
             level=level,
+            isolation=isolation,
+            require=self.strings(values, "require"),
             limits=self.limits(self.take("", values, "limits", dict, "a table") or {}),
             timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
             file=self.path,
@@ -153,10 +165,15 @@ class _File(NamedTuple):
                     "LLMSPELL_CONFIG: a file in the current folder may come from somebody else"
                 )  # fmt: skip
 
-    def allow(self, grants: list[Any]) -> tuple[str, ...]:
+    def strings(self, values: Mapping[str, Any], key: str) -> tuple[str, ...]:
+        given = self.take("", values, key, list, "a list of strings") or []
+        for item in given:
+            if not isinstance(item, str):
+                raise self.wrong("", key, f"must be a list of strings, has {item!r}")
+        return tuple(given)
+
+    def allow(self, grants: Iterable[str]) -> tuple[str, ...]:
         for grant in grants:
-            if not isinstance(grant, str):
-                raise self.wrong("", "allow", f"must be a list of strings, has {grant!r}")
             try:
                 Grant.parse(grant, "/")
             except UsageError as error:

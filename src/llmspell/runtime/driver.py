@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..engines.base import Answer, Busy, Call, Chunk, Ended, Isolate
+from ..engines.base import Answer, Busy, Call, Chunk, Ended, Isolate, Remote
 from ..errors import (
     Cancelled,
     CapabilityError,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 TURN = 0.004
 """Seconds in which all busy scripts of the process should have had their turn."""
+
+GRACE = 0.3
+"""Seconds a script that works elsewhere may take to notice that its time is up."""
 
 FOREVER = 1e9
 """Seconds where there is no limit of time."""
@@ -63,19 +66,26 @@ class Driver:
         self._last_entry = MAIN
         self._busy = False
         self._loop: asyncio.AbstractEventLoop
+        self._timer: asyncio.TimerHandle
         self._over: asyncio.Future[None] | None = None
-        self._scheduled = self._counted = False
+        self._scheduled = self._counted = self._spared = False
         self._broken: BaseException | None = None
         self._began = self._now = monotonic()
         self._deadline = self._began + FOREVER
         self._cpu_left = FOREVER if limits.cpu is None else limits.cpu
 
-    def start(self, chunk: Chunk, params: bytes) -> None:
+    def start(self, chunk: Chunk, params: bytes, seed: int = 0) -> None:
         """Starts the program."""
         self._began = self._now = monotonic()
         self._deadline = self._began + (FOREVER if self.limits.time is None else self.limits.time)
         self.isolate.allot(TURN / 2, min(self._deadline - self._now, self._cpu_left))
-        self._absorb(self.isolate.run(MAIN, chunk, params))
+        self._absorb(self.isolate.run(MAIN, chunk, params, seed))
+
+    def deliver(self, answer: Answer) -> None:
+        """Takes what an isolate that works elsewhere has come to."""
+        self._absorb(answer)
+        if not self._scheduled:
+            self._pump()
 
     def advance(self) -> bool:
         """Goes on until the program has ended or has to wait. Tells whether it has ended."""
@@ -89,14 +99,14 @@ class Driver:
 
         loop = self._loop = asyncio.get_running_loop()
         over = self._over = loop.create_future()
-        timer = loop.call_later(max(0.0, self._deadline - monotonic()), self._time_is_up)
+        self._timer = loop.call_later(max(0.0, self._deadline - monotonic()), self._time_is_up)
         try:
             self._pump()
             await over
             if self._broken is not None:
                 raise self._broken
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._over = None
             self._set_busy(False)
             await self._cancel_all()
@@ -187,6 +197,12 @@ class Driver:
         return self._cpu_left <= 0
 
     def _time_is_up(self) -> None:
+        if not self._spared and isinstance(self.isolate, Remote) and self.isolate.working:
+            # It knows its limit and can say where the script was; one that cannot is killed.
+            self._spared = True
+            self._deadline += GRACE
+            self._timer = self._loop.call_later(GRACE, self._time_is_up)
+            return
         self.fail(TimeLimit(f"{self.limits.time:g} s"))
 
     def fail(self, error: LlmspellError) -> None:

@@ -1,6 +1,6 @@
 """The one gate: every effect of a script passes it, in this order.
 
-    look up -> allowed? -> arguments fit? -> covered? -> budget left? -> recorded answer?
+    calls left? -> look up -> allowed? -> arguments fit? -> covered? -> recorded answer?
     -> trace -> do it -> result fits? -> map error
 
 There is no second way out of a VM, so permissions, limits, budgets, tracing and replay are
@@ -81,11 +81,11 @@ class Gate:
         began = perf_counter()
         self.place = LATER
         try:
+            self.context.meter.charge_call()
             capability = self.look_up(name)
             self.check_allowed(capability)
             values = self.fit_arguments(capability, args)
             self.check_covered(capability, values)
-            self.context.meter.charge_call()
             if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, args)
                 if recorded is not None:

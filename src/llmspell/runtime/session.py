@@ -17,14 +17,21 @@ from time import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..engines import SUFFIXES, TRUSTED_ONLY, engine
-from ..engines.base import Engine
-from ..errors import LlmspellError, OutputLimit, ParamError, ScriptRuntimeError, UsageError
+from ..engines.base import Engine, Remote
+from ..errors import (
+    IsolationError,
+    LlmspellError,
+    OutputLimit,
+    ParamError,
+    ScriptRuntimeError,
+    UsageError,
+)
 from ..host.context import Context
 from ..host.services import Services
 from ..host.settings import Environment, Settings
 from ..host.tools import Tool, Toolbox
-from ..limits import LEVEL_LIMITS, Meter, Usage
-from ..policy import Policy
+from ..limits import LEVEL_LIMITS, Limits, Meter, Usage
+from ..policy import ISOLATIONS, Policy
 from ..spells.program import Program
 from ..values import CannotCross, decode, encode, refuse_references
 from .catalogue import CATALOGUE, signatures
@@ -39,11 +46,6 @@ if TYPE_CHECKING:
 Source = str | os.PathLike[str] | Program
 """A path, source text, or a program that was read already."""
 
-UNISOLATED = (
-    "level untrusted runs inside this process: its limits are the engine's own, "
-    "and a fault in the engine ends the process"
-)
-
 
 class Result:
     """What a run came to.
@@ -53,26 +55,38 @@ class Result:
     usage: what it used.
     calls: its host calls, in the order they were answered.
     run_id: names the run in logs.
+    engine, limits: what it ran in, and within.
+    seed: what the random numbers of the script started from.
+    isolation: each layer of isolation -> why it was not active, or "" when it was.
     error: what ended it, or None. `run` raises it; `attempt` leaves it here.
     """
 
-    __slots__ = ("calls", "error", "output", "run_id", "usage", "value")
+    __slots__ = ("calls", "engine", "error", "isolation", "limits", "output", "run_id", "seed",
+                 "usage", "value")  # fmt: skip
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, engine: Engine, limits: Limits, seed: int) -> None:
         self.run_id = run_id
+        self.engine = engine
+        self.limits = limits
+        self.seed = seed
         self.value: Any = None
         self.output = ""
         self.usage = Usage()
         self.calls: list[CallRecord] = []
+        self.isolation: dict[str, str] = {}
         self.error: LlmspellError | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON output: run_id, result, output, usage and error."""
+        """Plain data for JSON output, a complete record of the run. It holds no secret."""
         return {
             "run_id": self.run_id,
+            "engine": f"{self.engine.name} ({self.engine.version})",
+            "seed": self.seed,
+            "limits": self.limits._asdict(),
             "result": self.value,
             "output": self.output,
             "usage": self.usage.as_dict(),
+            "isolation": self.isolation,
             "error": None if self.error is None else self.error.as_dict(),
         }
 
@@ -82,9 +96,13 @@ class Session:
 
     engine: an engine or its name; None goes by the file suffix, then "lua".
     level: "untrusted", "trusted" or "privileged": the grants and limits to start from.
+    isolation: "process" has each spell run in a locked-down worker process, and is the default at
+        level untrusted; "none" runs it in this process.
+    require: layers of isolation, such as "seccomp", without which nothing is run.
     allow: further grants, such as "fs.read:./docs/**".
     limits: replaces limits of the level: {"time": 30, "memory": "64MB"}.
     modules: script modules by name, for `require` and `import`.
+    seed: where the random numbers of every spell start; each run gets its own by default.
     model: "provider/model" to use where a spell names none.
     folder: where relative paths start; the current folder by default.
     output: gets printed text as it happens.
@@ -99,9 +117,12 @@ class Session:
         *,
         engine: str | Engine | None = None,
         level: str = "trusted",
+        isolation: str | None = None,
+        require: Iterable[str] = (),
         allow: Iterable[str] = (),
         limits: Mapping[str, Any] | None = None,
         modules: Mapping[str, str] | None = None,
+        seed: int | None = None,
         model: str | None = None,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
@@ -116,6 +137,10 @@ class Session:
         self.policy = Policy(level, allow, os.fspath(folder))
         self.limits = LEVEL_LIMITS[level].updated(limits or {})
         self.engine = engine
+        self.isolation = isolation or ("process" if level == "untrusted" else "none")
+        self.require = tuple(require)
+        self._check_isolation()
+        self.seed = seed
         self.modules = dict(modules or {})
         self.output = output
         self.on_call = on_call
@@ -138,6 +163,19 @@ class Session:
             self.journal = Recorder(record)
         elif replay is not None:
             self.journal = Replayer(replay)
+
+    def _check_isolation(self) -> None:
+        if self.isolation not in ISOLATIONS:
+            known = " or ".join(ISOLATIONS)
+            raise UsageError(f"{self.isolation!r} is not an isolation: use {known}")
+        if self.isolation == "none" and self.policy.level == "untrusted":
+            raise UsageError("level untrusted always runs in a process of its own")
+        if self.require:
+            from .lockdown import LAYERS
+
+            for layer in self.require:
+                if layer not in LAYERS:
+                    raise UsageError(f"{layer!r} is not a layer: use some of {', '.join(LAYERS)}")
 
     async def __aenter__(self) -> Session:
         return self
@@ -174,8 +212,7 @@ class Session:
         """Runs a spell and gives its result, with the error that ended it, if any, inside."""
         run = Run(self, Program.of(source_or_path), params or {}, limits or {})
         try:
-            run.begin()
-            return await run.finish()
+            return await run.attempt()
         finally:
             await run.close()
 
@@ -204,16 +241,16 @@ class Session:
         if asyncio is not None and asyncio._get_running_loop() is not None:
             raise UsageError("run_sync cannot be used inside an event loop: await run() instead")
         run = Run(self, Program.of(source_or_path), params or {}, limits or {})
-        run.begin()
-        over = run.advance()
-        if over and not run.open and not self.services.open:
-            run.isolate.close()
-            self._close_journal()
-            return run.result
+        if not run.remote:
+            run.begin()
+            if run.advance() and not run.open and not self.services.open:
+                run.isolate.close()
+                self._close_journal()
+                return run.result
 
         async def rest() -> Result:
             try:
-                return await run.finish()
+                return await (run.attempt() if run.remote else run.finish())
             finally:
                 await run.close()
                 await self.aclose()
@@ -233,22 +270,25 @@ class Run:
         params: Mapping[str, Any],
         limits: Mapping[str, Any],
     ) -> None:
-        self.result = Result(run_id=f"{int(time() * 1000):x}-{os.urandom(4).hex()}")
         self._program = program
         self._session = session
         bounds = session.limits.updated(limits)
         chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
-        self._engine = engine(chosen) if isinstance(chosen, str) else chosen
+        self._engine = _engine(chosen, session.isolation)
         name = self._engine.name
-        if session.policy.level == "untrusted":
-            session.services.notify(UNISOLATED)
         if name in TRUSTED_ONLY and session.policy.level == "untrusted":
             raise UsageError(f"the engine {name} is not for level untrusted: its limits are softer")
         for limit in ("steps", "memory"):
             if getattr(bounds, limit) is not None and limit not in self._engine.features:
                 raise UsageError(f"the engine {name} cannot keep a {limit} limit")
+        run_id = f"{int(time() * 1000):x}-{os.urandom(4).hex()}"
+        seed = int.from_bytes(os.urandom(4)) >> 1 if session.seed is None else session.seed
+        self.result = Result(run_id, self._engine, bounds, seed)
         self.params = _parameters(params, bounds.depth)
         self.isolate = self._engine.isolate(signatures(), bounds)
+        self.remote = isinstance(self.isolate, Remote)
+        if session.isolation == "process" and not self.remote:
+            raise UsageError(f"the engine {name} was given as an object, which cannot be isolated")
         self.driver = Driver(self.isolate, bounds, Meter(bounds, self.result.usage))
         self.driver.gate = self.gate = Gate(
             CATALOGUE,
@@ -274,14 +314,37 @@ class Run:
         """Whether the run holds host objects that must be closed."""
         return self.gate.open
 
+    async def attempt(self) -> Result:
+        """Runs from beginning to end."""
+        if isinstance(self.isolate, Remote):
+            connect = self.isolate.connect
+            try:
+                self.result.isolation = await connect(self.driver.deliver, self.driver.fail)
+            except LlmspellError as error:
+                self.driver.fail(error)
+                self._conclude()
+                return self.result
+        self.begin()
+        return await self.finish()
+
+    def _check_layers(self) -> None:
+        """Refuses to run where a required layer is not active."""
+        active = self.result.isolation
+        absent = "not there" if self.remote else "the spell is not isolated"
+        missing = [layer for layer in self._session.require if active.get(layer, absent)]
+        if missing:
+            why = "; ".join(f"{layer}: {active.get(layer) or absent}" for layer in missing)
+            raise IsolationError(f"a layer of isolation that is required is missing: {why}")
+
     def begin(self) -> None:
         """Compiles the program and runs its first turn."""
         try:
+            self._check_layers()
             chunk = self._engine.compile(self._program.source, self._program.name)
         except LlmspellError as error:
             self.driver.fail(error)
         else:
-            self.driver.start(chunk, self.params)
+            self.driver.start(chunk, self.params, self.result.seed)
 
     def advance(self) -> bool:
         """Runs as far as possible without waiting. Tells whether the run has ended."""
@@ -360,6 +423,16 @@ class Run:
                 if own.exists(path):
                     return own.read(path).decode(errors="replace"), path
         return None
+
+
+def _engine(chosen: str | Engine, isolation: str) -> Engine:
+    if not isinstance(chosen, str):
+        return chosen
+    if isolation == "none":
+        return engine(chosen)
+    from .isolation import isolated
+
+    return isolated(chosen)
 
 
 def _parameters(params: Mapping[str, Any], depth: int) -> bytes:

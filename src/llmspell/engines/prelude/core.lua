@@ -7,8 +7,9 @@
 -- A task that must wait yields TOKEN and a reason; coroutine.* is wrapped so that this passes
 -- through the script's own coroutines up to the scheduler, and out to the host.
 
-local surface, max_steps, max_tasks, max_depth = ...
-local parts = { select(5, ...) }                   -- name, bytecode, name, bytecode ...
+local surface = ...
+local max_steps, max_tasks, max_depth              -- told when the program starts
+local parts = { select(2, ...) }                   -- name, bytecode, name, bytecode ...
 
 collectgarbage("stop")                             -- setting up makes little that can be freed
 
@@ -18,7 +19,8 @@ local error, pcall, xpcall, tostring, tonumber = error, pcall, xpcall, tostring,
 local setmetatable, getmetatable, load, gc = setmetatable, getmetatable, load, collectgarbage
 local rawlen = rawlen or function(t) return #t end
 local unpack = table.unpack or unpack
-local concat, sort, floor, huge, mathtype = table.concat, table.sort, math.floor, math.huge, math.type
+local concat, sort, floor, huge, mathtype, randomseed =
+  table.concat, table.sort, math.floor, math.huge, math.type, math.randomseed
 local find, gsub, sub, byte, char, format, match, gmatch =
   string.find, string.gsub, string.sub, string.byte, string.char, string.format, string.match,
   string.gmatch

@@ -67,7 +67,9 @@ end
 
 local doors = {}
 
-function doors.run(id, program, name, wanted, params)
+function doors.run(id, program, name, wanted, params, seed, steps, tasks, depth)
+  max_steps, max_tasks, max_depth = steps, tasks, depth
+  randomseed(seed)
   furnish(match(program, "^%S+\n([^\n]*)\n"))
   bind(wanted)
   gc("restart")

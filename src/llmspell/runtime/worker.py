@@ -1,0 +1,349 @@
+"""The worker program: one spell, in a process that can do nothing but answer the host.
+
+    zygote   `python -I`, no threads: imports the engine, forks a worker for each descriptor that
+             arrives on its control socket, always one ahead, and reaps it
+    worker   makes an isolate, gets its channel, locks itself down, and only then reads the first
+             byte of the spell
+
+The life of a worker hangs on its channel: when the host closes its end, the zygote kills the
+worker; when the worker is gone, the zygote writes how it ended into the channel and closes it; when
+the host itself is gone, the zygote ends and every worker with it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, BinaryIO
+
+from ..engines import engine
+from ..engines.base import Answer, Busy, Chunk, Done, Ended, Engine, Isolate, Signature
+from ..errors import (
+    CAPABILITY_ERRORS,
+    BadArgument,
+    CapabilityError,
+    LlmspellError,
+    ScriptRuntimeError,
+    TimeLimit,
+)
+from ..limits import Limits
+from .frames import MAX_TEXT, TO_WORKER, Frames, exit_frame, pack, tell_error
+from .lockdown import Bounds, lock_down, prepare
+
+TURN = 0.004
+"""Seconds a busy script runs before the worker looks for a frame."""
+
+SPARE_MEMORY = 64 * 1024 * 1024
+"""Bytes a worker may take beyond the limit of its script: frames, and the host language."""
+
+IDLE = 2
+"""Milliseconds a zygote lets pass before it forks ahead: a worker at its start needs the time."""
+
+WARM = "local t = {('x'):rep(2), tostring(1), math.pi, pcall(error)} return {#t}"
+
+OUT_OF_MEMORY = 78
+"""Exit code of a worker that could not even tell that its memory was used up."""
+
+
+class Worker:
+    """Serves one spell over one channel, until either ends."""
+
+    def __init__(self, channel: socket.socket, parent: int) -> None:
+        self._channel = channel
+        self._parent = parent
+        self._frames = Frames(TO_WORKER)
+        self._engine: Engine
+        self._handled = 0
+        self._limits = Limits()
+        self._deadline = float("inf")
+        self._isolate: Isolate
+        self._over = False
+        self._refused: list[tuple[int, CapabilityError]] = []
+
+    def serve(self, chosen: Engine, isolate: Isolate) -> None:
+        """Answers frames; a busy script goes on in between."""
+        _, limits = self._read()
+        self._limits = Limits(**limits)
+        isolate.confine(self._limits)
+        self._engine, self._isolate = chosen, isolate
+        memory = (self._limits.memory or 2**40) + SPARE_MEMORY
+        cpu = None if self._limits.cpu is None else int(self._limits.cpu) + 2
+        layers = lock_down(Bounds(memory, cpu), [self._channel.fileno()], self._parent)
+        self._send(pack("ready", layers))
+        busy = False
+        while True:
+            self._isolate.allot(TURN, self._deadline - monotonic())
+            answers = False
+            if self._refused:
+                answer = self._isolate.resume(*self._refused.pop())
+            elif busy and not select.select([self._channel], [], [], 0)[0]:
+                answer = self._isolate.proceed()
+            else:
+                answer, answers = self._handle(self._read()), True
+            answer = self._within_time(answer)
+            busy = isinstance(answer, Busy)
+            self._tell(answer, busy, answers)
+
+    def _handle(self, message: list[Any]) -> Answer:
+        self._handled += 1
+        match message:
+            case ["run", entry, name, source, params, seed]:
+                if self._limits.time is not None:
+                    self._deadline = monotonic() + self._limits.time
+                    self._isolate.allot(TURN, self._limits.time)
+                try:
+                    chunk: Chunk = self._engine.compile(source, name)
+                except LlmspellError as error:
+                    return Done(ended=[Ended(entry, error=error)])
+                return self._isolate.run(entry, chunk, params.encode(), seed)
+            case ["call", entry, function, args]:
+                return self._isolate.call(entry, function, args.encode())
+            case ["resume", call, text]:
+                return self._isolate.resume(call, text.encode())
+            case ["refuse", call, told]:
+                return self._isolate.resume(call, _refusal(told))
+        raise ValueError(message[0])
+
+    def _within_time(self, answer: Answer) -> Answer:
+        """The answer, or the end of the run when its time is up."""
+        limits = self._limits
+        if not isinstance(answer, Done) and not self._over:
+            if limits.cpu is not None and self._isolate.usage().cpu > limits.cpu:
+                return self._end(TimeLimit(f"{limits.cpu:g} s of processor time"), answer)
+            if isinstance(answer, Busy) and monotonic() >= self._deadline:
+                return self._end(TimeLimit(f"{limits.time:g} s"), answer)
+        return answer
+
+    def _end(self, error: LlmspellError, answer: Answer | None = None) -> Answer:
+        self._over = True
+        ended = self._isolate.interrupt(error)
+        if answer is not None:
+            ended.calls[:0] = answer.calls
+        return ended
+
+    def _tell(self, answer: Answer, busy: bool, answers: bool) -> None:
+        """Sends what came out of a turn: the state first, so that whoever stops it knows where."""
+        events = bytearray()
+        for number in answer.cancelled:
+            events += pack("cancel", number)
+        for call in answer.calls:
+            if call.id == 0:
+                events += self._printed(call.args.decode(errors="replace"))
+            elif len(call.args) > MAX_TEXT:
+                text = f"{call.name}: the arguments are larger than {MAX_TEXT} bytes"
+                self._refused.append((call.id, BadArgument(text, capability=call.name)))
+            else:
+                events += pack("call", call.id, call.name, call.args.decode())
+        for ended in answer.ended:
+            if ended.error is None and len(ended.value) > MAX_TEXT:
+                large = ScriptRuntimeError(f"the result is larger than {MAX_TEXT} bytes")
+                events += pack("fail", ended.entry, tell_error(large))
+            elif ended.error is None:
+                events += pack("done", ended.entry, ended.value.decode())
+            else:
+                events += pack("fail", ended.entry, tell_error(ended.error))
+        if events or answers:
+            used = self._isolate.usage()
+            where = () if isinstance(answer, Done) else self._isolate.where()
+            state = pack("state", self._handled, busy, used.steps, used.memory, used.cpu,
+                         [list(frame) for frame in where])  # fmt: skip
+            self._send(state + events)
+
+    @staticmethod
+    def _printed(text: str) -> bytes:
+        parts = [text[i : i + MAX_TEXT // 4] for i in range(0, len(text), MAX_TEXT // 4)]
+        return b"".join(pack("print", part) for part in parts)
+
+    def _read(self) -> list[Any]:
+        while True:
+            for message in self._frames:
+                return message
+            data = self._channel.recv(65536)
+            if not data:
+                os._exit(0)
+            self._frames.feed(data)
+
+    def _send(self, data: bytes) -> None:
+        self._channel.sendall(data)
+
+
+def _refusal(told: dict[str, Any]) -> CapabilityError:
+    return CAPABILITY_ERRORS[told["type"]](
+        told["message"],
+        code=told["code"],
+        capability=told["capability"],
+        retryable=told["retryable"],
+    )
+
+
+Opening = tuple[Engine, Isolate]
+
+
+def work(channel: socket.socket, parent: int, opening: Opening) -> None:
+    """Serves one spell and ends the process, always without running the engine's finalizers."""
+    code = 1
+    try:
+        Worker(channel, parent).serve(*opening)
+    except (BrokenPipeError, ConnectionResetError):
+        code = 0
+    except MemoryError:
+        code = OUT_OF_MEMORY
+    finally:
+        os._exit(code)
+
+
+def read_names(stream: BinaryIO) -> tuple[Engine, Mapping[str, Signature]]:
+    """What the host says first: the engine, and what is to be bound in it."""
+    frames = Frames(TO_WORKER)
+    while True:
+        for _, name, names in frames:
+            return engine(name), {n: Signature(tuple(params), *rest) for n, params, *rest in names}
+        data = stream.read(frames.missing)
+        if not data:
+            os._exit(0)
+        frames.feed(data)
+
+
+def warm(chosen: Engine, names: Mapping[str, Signature]) -> None:
+    """Runs one small program, so that a forked worker finds everything loaded."""
+    isolate = chosen.isolate(names, Limits())
+    chunk = chosen.compile(WARM, "warm")
+    isolate.allot(1.0, 1.0)
+    isolate.run(1, chunk, b"{}")
+    isolate.close()
+    gc.collect()
+    gc.freeze()
+
+
+class Zygote:
+    """Forks workers, reaps them, kills those whose host has gone. Never runs a script itself."""
+
+    def __init__(
+        self, control: socket.socket, chosen: Engine, names: Mapping[str, Signature]
+    ) -> None:
+        self._control = control
+        self._engine, self._names = chosen, names
+        self._channels: dict[int, socket.socket] = {}
+        self._spare: tuple[int, socket.socket] | None = None
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+        self._wake, wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        self._poll.register(self._wake, select.POLLIN)
+
+    def serve(self) -> None:
+        """Works until the host closes the control socket."""
+        while True:
+            ready = self._poll.poll(IDLE if self._spare is None else None)
+            if not ready:
+                self._prepare_spare()
+            for descriptor, event in ready:
+                if descriptor == self._wake:
+                    os.read(self._wake, 4096)
+                elif descriptor != self._control.fileno():
+                    self._kill(descriptor)
+                elif event & select.POLLIN and not self._hand_out():
+                    return
+            self._reap()
+
+    def _fork(self) -> tuple[int, socket.socket]:
+        """One more worker, which waits for its channel on the socket that comes with it."""
+        ours, theirs = socket.socketpair()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            return pid, ours
+        signal.set_wakeup_fd(-1)
+        for held in (ours, self._control, *self._channels.values()):
+            held.close()
+        opening = self._engine, self._engine.isolate(self._names, Limits())
+        _, descriptors, _, _ = socket.recv_fds(theirs, 1, 1)
+        if not descriptors:
+            os._exit(0)
+        work(socket.socket(fileno=descriptors[0]), parent, opening)
+        raise AssertionError
+
+    def _prepare_spare(self) -> None:
+        with suppress(OSError):
+            self._spare = self._fork()
+
+    def _hand_out(self) -> bool:
+        """Takes one request. Tells whether there may be more."""
+        data, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not data:
+            return False
+        for descriptor in descriptors:
+            channel = socket.socket(fileno=descriptor)
+            try:
+                self._channels[self._give(channel)] = channel
+                self._poll.register(channel, select.POLLHUP)
+            except OSError:
+                # There can be no more processes: the host sees its channel closed.
+                channel.close()
+        return True
+
+    def _give(self, channel: socket.socket) -> int:
+        """Gives the channel to the spare worker, or to a new one; gives its process id."""
+        while True:
+            (pid, waiting), spare = self._spare or self._fork(), self._spare
+            self._spare = None
+            try:
+                with waiting:
+                    socket.send_fds(waiting, [b"."], [channel.fileno()])
+                return pid
+            except OSError:
+                if spare is None:
+                    raise
+
+    def _kill(self, descriptor: int) -> None:
+        for pid, channel in self._channels.items():
+            if channel.fileno() == descriptor:
+                os.kill(pid, signal.SIGKILL)
+                self._poll.unregister(descriptor)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if self._spare is not None and pid == self._spare[0]:
+                self._spare[1].close()
+                self._spare = None
+            channel = self._channels.pop(pid, None)
+            if channel is None:
+                continue
+            with suppress(KeyError):
+                self._poll.unregister(channel)
+            channel.setblocking(False)
+            with channel, suppress(OSError):
+                channel.send(exit_frame(status), socket.MSG_NOSIGNAL)
+
+
+def main() -> None:
+    """Serves until the host closes: arguments are a descriptor, and "zygote" or "worker"."""
+    descriptor, mode = sys.argv[1:3]
+    chosen, names = read_names(sys.stdin.buffer)
+    if sys.platform == "win32":
+        channel = socket.fromshare(sys.stdin.buffer.read())
+    else:
+        channel = socket.socket(fileno=int(descriptor))
+    if mode == "zygote":
+        prepare()
+        warm(chosen, names)
+        Zygote(channel, chosen, names).serve()
+    else:
+        work(channel, os.getppid(), (chosen, chosen.isolate(names, Limits())))
