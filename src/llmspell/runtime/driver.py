@@ -218,14 +218,14 @@ class Driver:
 
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
-        for number in answer.cancelled:
-            self._cancel(number)
         try:
             for call in answer.calls:
                 self._take(call)
         except LlmspellError as error:
             self.fail(error)
             return
+        for number in answer.cancelled:
+            self._cancel(number)
         for ended in answer.ended:
             if ended.entry == MAIN:
                 self.result = self.result or ended

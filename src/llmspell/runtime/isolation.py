@@ -270,7 +270,7 @@ class RemoteIsolate:
         self, handled: int, busy: bool, steps: int, memory: int, cpu: float, where: list[Any]
     ) -> None:
         self._states += 1
-        if not self._handled <= handled <= self._sent or self._states > handled + 2:
+        if not self._handled <= handled <= self._sent or self._states > 2 * handled + 2:
             raise ProtocolError("a state that cannot be")
         self._handled, self._busy = handled, busy
         self._usage = EngineUsage(steps, memory, cpu)

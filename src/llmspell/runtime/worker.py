@@ -43,7 +43,10 @@ TURN = 0.004
 SPARE_MEMORY = 64 * 1024 * 1024
 """Bytes a worker may take beyond the limit of its script: frames, and the host language."""
 
-IDLE = 2
+IDLE = 0.02
+"""Seconds a script waits before the worker tells where: the answer to a quick call comes sooner."""
+
+AHEAD = 2
 """Milliseconds a zygote lets pass before it forks ahead: a worker at its start needs the time."""
 
 WARM = "local t = {('x'):rep(2), tostring(1), math.pi, pcall(error)} return {#t}"
@@ -64,7 +67,9 @@ class Worker:
         self._limits = Limits()
         self._deadline = float("inf")
         self._isolate: Isolate
-        self._over = False
+        self._over = self._busy = False
+        self._told = True
+        self._calls = self._output = 0
         self._refused: list[tuple[int, CapabilityError]] = []
 
     def serve(self, chosen: Engine, isolate: Isolate) -> None:
@@ -76,20 +81,18 @@ class Worker:
         memory = (self._limits.memory or 2**40) + SPARE_MEMORY
         cpu = None if self._limits.cpu is None else int(self._limits.cpu) + 2
         layers = lock_down(Bounds(memory, cpu), [self._channel.fileno()], self._parent)
-        self._send(pack("ready", layers))
-        busy = False
+        self._channel.sendall(pack("ready", layers))
         while True:
             self._isolate.allot(TURN, self._deadline - monotonic())
-            answers = False
             if self._refused:
                 answer = self._isolate.resume(*self._refused.pop())
-            elif busy and not select.select([self._channel], [], [], 0)[0]:
-                answer = self._isolate.proceed()
+            elif (message := self._next()) is not None:
+                answer = self._handle(message)
             else:
-                answer, answers = self._handle(self._read()), True
+                answer = self._isolate.proceed()
             answer = self._within_time(answer)
-            busy = isinstance(answer, Busy)
-            self._tell(answer, busy, answers)
+            self._busy = isinstance(answer, Busy)
+            self._tell(answer)
 
     def _handle(self, message: list[Any]) -> Answer:
         self._handled += 1
@@ -128,19 +131,21 @@ class Worker:
             ended.calls[:0] = answer.calls
         return ended
 
-    def _tell(self, answer: Answer, busy: bool, answers: bool) -> None:
-        """Sends what came out of a turn: the state first, so that whoever stops it knows where."""
+    def _tell(self, answer: Answer) -> None:
+        """Sends what came out of a turn; the state first where it may be the last thing heard."""
         events = bytearray()
-        for number in answer.cancelled:
-            events += pack("cancel", number)
         for call in answer.calls:
             if call.id == 0:
+                self._output += len(call.args)
                 events += self._printed(call.args.decode(errors="replace"))
             elif len(call.args) > MAX_TEXT:
                 text = f"{call.name}: the arguments are larger than {MAX_TEXT} bytes"
                 self._refused.append((call.id, BadArgument(text, capability=call.name)))
             else:
+                self._calls += 1
                 events += pack("call", call.id, call.name, call.args.decode())
+        for number in answer.cancelled:
+            events += pack("cancel", number)
         for ended in answer.ended:
             if ended.error is None and len(ended.value) > MAX_TEXT:
                 large = ScriptRuntimeError(f"the result is larger than {MAX_TEXT} bytes")
@@ -149,17 +154,44 @@ class Worker:
                 events += pack("done", ended.entry, ended.value.decode())
             else:
                 events += pack("fail", ended.entry, tell_error(ended.error))
-        if events or answers:
-            used = self._isolate.usage()
-            where = () if isinstance(answer, Done) else self._isolate.where()
-            state = pack("state", self._handled, busy, used.steps, used.memory, used.cpu,
-                         [list(frame) for frame in where])  # fmt: skip
-            self._send(state + events)
+        self._told = False
+        if answer.ended or self._near_limit():
+            events[:0] = self._state(not isinstance(answer, Done))
+        if events:
+            self._channel.sendall(events)
+
+    def _near_limit(self) -> bool:
+        """Whether the host may end the run for what it is about to be told."""
+        limits = self._limits
+        return (
+            (limits.calls is not None and self._calls > limits.calls - 2)
+            or (limits.output is not None and self._output > limits.output)
+            or limits.tokens is not None
+            or limits.cost is not None
+        )
+
+    def _state(self, located: bool) -> bytes:
+        self._told = True
+        used = self._isolate.usage()
+        where = [list(frame) for frame in self._isolate.where()] if located else []
+        return pack("state", self._handled, self._busy, used.steps, used.memory, used.cpu, where)
 
     @staticmethod
     def _printed(text: str) -> bytes:
         parts = [text[i : i + MAX_TEXT // 4] for i in range(0, len(text), MAX_TEXT // 4)]
         return b"".join(pack("print", part) for part in parts)
+
+    def _next(self) -> list[Any] | None:
+        """The next message; None when there is none yet and the script has more to do."""
+        for message in self._frames:
+            return message
+        readable, _, _ = select.select([self._channel], [], [], 0 if self._busy else IDLE)
+        if not readable:
+            if self._busy:
+                return None
+            if not self._told:
+                self._channel.sendall(self._state(True))
+        return self._read()
 
     def _read(self) -> list[Any]:
         while True:
@@ -169,9 +201,6 @@ class Worker:
             if not data:
                 os._exit(0)
             self._frames.feed(data)
-
-    def _send(self, data: bytes) -> None:
-        self._channel.sendall(data)
 
 
 def _refusal(told: dict[str, Any]) -> CapabilityError:
@@ -244,7 +273,7 @@ class Zygote:
     def serve(self) -> None:
         """Works until the host closes the control socket."""
         while True:
-            ready = self._poll.poll(IDLE if self._spare is None else None)
+            ready = self._poll.poll(AHEAD if self._spare is None else None)
             if not ready:
                 self._prepare_spare()
             for descriptor, event in ready:
