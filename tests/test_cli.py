@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -442,6 +443,29 @@ def test_security_check_shows_every_layer(cli: Command) -> None:
     record = document(cli("security", "check", "--json"))
     assert list(record["isolation"]) == list(LAYERS)
     assert cli("security", "wreck").code == 2
+
+
+def on_a_terminal(cli: Command, source: str, *flags: str) -> str:
+    """What a person sees of a spell."""
+    cli.write(source)
+    near, far = os.openpty()
+    process = cli.start("run", "spell.lua", *flags, stdout=far)
+    os.close(far)
+    seen = b""
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+        while piece := os.read(near, 1024):
+            seen += piece
+    os.close(near)
+    cli.finish(process)
+    return seen.decode()
+
+
+def test_a_terminal_does_not_obey_an_untrusted_spell(cli: Command) -> None:
+    source = r"io.write('\27[2Ja\tb\u{9b}1m', '\u{202e}') return '\27]0;x\7'"
+    seen = on_a_terminal(cli, source, "--level", "untrusted")
+    assert seen == "\\u001b[2Ja\tb\\u009b1m\\u202e\\u001b]0;x\\u0007\r\n"
+    assert "\x1b[2J" in on_a_terminal(cli, source), "a spell of your own may use colours"
+    assert "\x1b[2J" in cli.spell(source, "--level", "untrusted").out, "a file gets what it wrote"
 
 
 # Where the spell comes from.

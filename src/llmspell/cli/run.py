@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LlmspellError, UsageError
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(document(result.as_dict()))
     elif result.error is None:
-        show(result.value)
+        show(result.value, shown_at(session.policy.level))
     sys.stdout.flush()
     if result.error is not None:
         if not options.json or options.debug:
@@ -99,7 +101,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         limits=limits,
         model=options.model,
         settings=settings,
-        output=None if options.json else put,
+        output=None if options.json else partial(put, shown_at(level)),
         log=log.write,
         notify=lambda text: None if options.quiet else remark(f"note: {text}"),
         on_call=told if options.verbose else None,
@@ -144,9 +146,16 @@ def split(item: str, flag: str, form: str) -> tuple[str, str]:
     return name, value
 
 
-def put(text: str) -> None:
+def shown_at(level: str) -> Callable[[str], str]:
+    """How text of a spell is printed. A terminal must not obey what nobody reviewed."""
+    from .report import safe
+
+    return safe if level == "untrusted" and sys.stdout.isatty() else str
+
+
+def put(shown: Callable[[str], str], text: str) -> None:
     """Prints output of the spell as it happens."""
-    sys.stdout.write(text)
+    sys.stdout.write(shown(text))
     sys.stdout.flush()
 
 
@@ -158,17 +167,17 @@ def told(record: CallRecord) -> None:
     remark(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}")
 
 
-def show(value: Any) -> None:
+def show(value: Any, shown: Callable[[str], str]) -> None:
     """Prints the returned value: text raw, nothing for nothing, else JSON."""
     if isinstance(value, str):
-        print(value)
+        print(shown(value))
     elif isinstance(value, bytes):
         sys.stdout.flush()
         sys.stdout.buffer.write(value)
     elif value is not None:
         import json
 
-        print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+        print(shown(json.dumps(plain(value), ensure_ascii=False, indent=2)))
 
 
 def document(told: dict[str, Any]) -> str:
