@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from llmspell.errors import (
     TimeLimit,
 )
 from llmspell.host.settings import ProviderSettings, Settings
+from llmspell.runtime.driver import Driver
 from llmspell.testing.servers import ModelServer
 
 ENGINES = ("lua54", "lua55", "luajit")
@@ -291,3 +293,51 @@ def test_functions_of_a_spell_end_with_it() -> None:
             assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(main())
+
+
+def test_answers_wait_in_bounded_memory(tmp_path: Path) -> None:
+    """A thousand tasks may ask for the largest file at once; few answers are there at a time."""
+    (tmp_path / "large").write_bytes(b"x" * 4_000_000)
+    session = Session(folder=tmp_path, limits={"time": 60})
+    most = 0
+    put = Driver._put
+
+    def watched(self: Driver, *args: Any) -> None:
+        nonlocal most
+        put(self, *args)
+        most = max(most, sum(len(answer) for _, _, answer in self._ready))
+        assert self._ready_bytes == sum(len(answer) for _, _, answer in self._ready)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Driver, "_put", watched)
+        result = session.run_sync(
+            "local reads = {}"
+            "for i = 1, 60 do reads[i] = function() return #fs.read('large') + i end end "
+            "local sizes = parallel(reads) return {#sizes, sizes[1], sizes[60]}"
+        )
+    assert result.value == [60, 4_000_001, 4_000_060]
+    assert [call.name for call in result.calls] == ["fs.read"] * 60
+    assert 4_000_000 < most <= 8 * 2**20 + 4_100_000
+
+
+def test_calls_that_have_not_been_made_end_with_the_run(tmp_path: Path) -> None:
+    """What waits for room is dropped by a limit."""
+    (tmp_path / "large").write_bytes(b"x" * 9_000_000)
+    with pytest.raises(CallLimit) as caught:
+        Session(folder=tmp_path, limits={"calls": 5}).run_sync(
+            "local tasks = {} for i = 1, 20 do tasks[i] = function() "
+            "fs.read('large') fs.write('made' .. i, 'x') end end parallel(tasks)"
+        )
+    assert len(caught.value.result.calls) <= 5
+    assert len(list(tmp_path.glob("made*"))) <= 4
+
+
+def test_what_the_host_keeps_counts_as_memory() -> None:
+    """An agent and a stream hold what they were made with until the run ends."""
+    for call in ("agent.create({model = 'test', system = long})", "llm.stream(long)"):
+        with pytest.raises(MemoryLimit):
+            run(
+                f"local long = ('x'):rep(1000000) for i = 1, 100 do {call} end",
+                limits={"memory": "20MB", "time": 60},
+                model="test",
+            )

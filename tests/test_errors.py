@@ -93,7 +93,7 @@ MEANT = {
     "ScriptRuntimeError": "script",
     "CapabilityError": "other failure",
     "BadArgument": "argument or parameter",
-    "Denied": "permission",
+    "Denied": "permission, missing isolation",
     "NotFound": "other failure",
     "FileNotFound": "file",
     "Cancelled": "interrupted",
@@ -112,7 +112,9 @@ MEANT = {
     "ParamError": "argument or parameter",
     "UsageError": "usage",
     "ConfigError": "configuration",
-    "InternalError": "engine, internal",
+    "InternalError": "engine, crashed worker, internal",
+    "IsolationError": "permission, missing isolation",
+    "SpellCrashed": "engine, crashed worker, internal",
 }
 
 
@@ -253,7 +255,10 @@ def test_a_value_that_was_raised_is_kept() -> None:
         ("zzz", ["max_tokens"], ""),
         ("x", [], ""),
         ("", ["a"], ""),
+        ("x" * 101, ["x" * 100], ""),
+        ("x" * 10_000_000, ["x"], ""),
     ],
+    ids=lambda value: str(value)[:20],
 )
 def test_near_misses(name: str, known: list[str], ending: str) -> None:
     assert near_miss(name, known) == ending

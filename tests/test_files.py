@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -17,6 +18,7 @@ from llmspell.errors import BadArgument, CapabilityError, Denied, FileFailure, N
 from llmspell.host import beneath
 from llmspell.host import files as files_unit
 from llmspell.host.files import Entry, Files
+from llmspell.policy import Policy
 
 
 class Grants:
@@ -564,3 +566,68 @@ def test_both_ways_tell_the_same(tmp_path: Path) -> None:
                 assert error.errno == number
             else:
                 pytest.fail(f"{path} was opened")
+
+
+def test_a_long_path_is_refused(files: Files, grants: Grants) -> None:
+    """Resolving takes time with the square of the length, and folders can be made without end."""
+    began = monotonic()
+    for path in ("../" * 500_000, "d/" * 5000, "x" * 4097, "\u20ac" * 2000):
+        for call in (files.read, files.exists, files.make_directory, files.remove):
+            with pytest.raises(BadArgument, match="it is longer than 4096 bytes"):
+                call(path)
+    assert monotonic() - began < 1
+    assert grants.asked == []
+    assert files.exists("./" * 2000)
+
+
+def test_a_refusal_shows_no_path_of_the_host(base: Path) -> None:
+    """It says what the script wrote: not where the folder is, nor where a link leads."""
+    outside = base.parent / "outside"
+    (base / "link").symlink_to(outside / "secret.txt")
+    (base / "folder" / "up").symlink_to(outside)
+    (base / "denied").mkdir()
+    (base / "inner").symlink_to("denied/x")
+    policy = Policy("untrusted", ["fs:./**", "!fs:./denied/**"], str(base))
+    files = Files(Path(policy.base), policy.demand)
+    told = {
+        "../x": "no grant for fs.read:../x; allow it with --allow fs.read:../x",
+        "folder/../../x": "no grant for fs.read:folder/../../x; "
+        "allow it with --allow fs.read:folder/../../x",
+        "/etc/x": "no grant for fs.read:/etc/x; allow it with --allow fs.read:/etc/x",
+        "denied/./x": "no grant for fs.read:./denied/x; allow it with --allow fs.read:./denied/x",
+        "link": "no grant for fs.read where link leads",
+        "folder/up/x": "no grant for fs.read where folder/up/x leads",
+        "inner": "no grant for fs.read where inner leads",
+    }
+    for path, message in told.items():
+        for call in (files.read, files.exists, files.info, files.listing):
+            with pytest.raises(Denied) as caught:
+                call(path)
+            assert caught.value.message == message
+            assert str(base.parent) not in message
+    with pytest.raises(Denied, match=r"no grant for fs\.write where link leads"):
+        files.copy("notes.txt", "link")
+    with pytest.raises(Denied, match=r"no grant for fs\.write:\.\./x;"):
+        files.move("notes.txt", "../x")
+
+
+def test_settings_are_not_changed(files: Files, base: Path) -> None:
+    """Written by a script, they would loosen the limits of the next run; reading them is fine."""
+    (base / "llmspell.toml").write_bytes(b"[limits]\n")
+    (base / "other").symlink_to("llmspell.toml")
+    changes: list[Callable[[], object]] = [
+        lambda: files.write("llmspell.toml", b"x"),
+        lambda: files.write("folder/../LLMSPELL.toml", b"x"),
+        lambda: files.write("other", b"x"),
+        lambda: files.append("llmspell.toml", b"x"),
+        lambda: files.copy("notes.txt", "folder/llmspell.toml"),
+        lambda: files.move("notes.txt", "llmspell.toml"),
+        lambda: files.move("llmspell.toml", "notes.txt"),
+        lambda: files.remove("llmspell.toml"),
+    ]
+    for change in changes:
+        with pytest.raises(Denied, match="scripts change no settings"):
+            change()
+    assert files.read("llmspell.toml") == b"[limits]\n"
+    files.copy("llmspell.toml", "mine.toml")
+    assert names(base) == ["folder", "llmspell.toml", "mine.toml", "notes.txt", "other"]

@@ -15,14 +15,19 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 
 from llmspell.errors import BadArgument, CapabilityError, Denied, ProviderFailure
+from llmspell.host import http as http_unit
 from llmspell.host.addresses import is_public
 from llmspell.host.http import Http, Reply
-from llmspell.host.pages import Page, to_markdown
+from llmspell.host.markdown import convert_page
+from llmspell.host.pages import Page
 
 
 class Grants:
@@ -49,6 +54,7 @@ class Site(ThreadingHTTPServer):
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
         self.released = threading.Event()
+        self.pages: dict[str, bytes] = {}
         super().__init__(("127.0.0.1", 0), Visit)
 
     @property
@@ -117,6 +123,9 @@ class Visit(BaseHTTPRequestHandler):
             self.answer(200, "grüße".encode(), Content_Type="text/plain")
         elif path == "/image":
             self.answer(200, b"\x89PNG", Content_Type="image/png")
+        elif path.startswith("/pages/"):
+            page = self.server.pages[path.removeprefix("/pages/")]
+            self.answer(200, page, Content_Type="text/html")
         elif path == "/bare":
             self.answer(200, b"<!doctype html><p>bare")
         elif path == "/bare-binary":
@@ -568,6 +577,22 @@ def test_size_is_capped(site: Site) -> None:
     assert len(get(site.url("/large"), max_bytes=2_000_000).body) == 2_000_000
 
 
+def test_all_that_is_coming_is_capped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many large answers at once fail, to be tried again; what has come leaves room for others."""
+    monkeypatch.setattr(http_unit, "MAX_AT_ONCE", 2_500_000)
+
+    async def work(http: Http) -> list[Any]:
+        many = [http.request("GET", site.url("/large")) for _ in range(5)]
+        first = await asyncio.gather(*many, return_exceptions=True)
+        return [*first, await http.request("GET", site.url("/large"))]
+
+    *first, last = run(work)
+    assert len(last.body) == 2_000_000
+    failed = [error for error in first if isinstance(error, ProviderFailure)]
+    assert all((error.code, error.retryable) == ("too_large", True) for error in failed)
+    assert failed
+
+
 def test_timeout(site: Site) -> None:
     """Time runs from the call to the last byte, however the peer spends it."""
 
@@ -749,6 +774,10 @@ def test_fetch_page(site: Site) -> None:
     assert error.message == f"{site.url('/nothing')} answered with status 404"
 
 
+def to_markdown(html: str) -> str:
+    return convert_page(html, None)[1]
+
+
 def test_to_markdown() -> None:
     """Navigation, scripts and styles go; rules, odd input and deep nesting do no harm."""
     assert to_markdown(PAGE) == "# Top\n\nSome **bold** text and [a link](/next).\n"
@@ -757,6 +786,65 @@ def test_to_markdown() -> None:
     assert to_markdown("a\ud800b") == "a?b\n"
     to_markdown("<div>" * 50_000)
     to_markdown("<title" * 50_000)
+
+
+BOMBS = {
+    "wide cells": "<table><tr>" + "<td colspan=1000>x" * 500_000,
+    "rows as wide as the first": "<table><tr>" + "<td>" * 1000 + "<tr><td>x" * 200_000,
+}
+"""Pages that become gigabytes."""
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_page_that_becomes_gigabytes(site: Site, bomb: str) -> None:
+    """It ends a process, not this one, and takes none of its memory."""
+    site.pages["bomb"] = BOMBS[bomb].encode()
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    error = failure(lambda: fetch(site.url("/pages/bomb")))
+    assert (error.message, error.code) == ("the page cannot be converted", "malformed")
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def test_a_conversion_nobody_waits_for_is_over(site: Site) -> None:
+    """Leaving a call that converts a page kills the process, and lets the loop end at once."""
+    site.pages["long"] = b"<p>x</p>" * 1_000_000
+    began = monotonic()
+
+    async def work(http: Http) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(http.fetch_page(site.url("/pages/long")), 1)
+
+    run(work)
+    assert monotonic() - began < 4
+    deadline = monotonic() + 5
+    while children() and monotonic() < deadline:
+        sleep(0.01)
+    assert children() == []
+
+
+def children() -> list[str]:
+    """Processes of ours that convert pages."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            status = (path / "stat").read_text().rpartition(")")[2].split()
+            if status[1] == str(os.getpid()):
+                found.append(path.name)
+    return found
+
+
+def test_a_conversion_has_no_secret(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process gets none of our environment."""
+    seen: list[dict[str, Any]] = []
+    popen = subprocess.Popen
+
+    def spy(*args: Any, **options: Any) -> Any:
+        seen.append(options)
+        return popen(*args, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", spy)
+    fetch(site.url("/page"))
+    assert [options["env"] for options in seen] == [{}]
 
 
 def test_errors_are_ours(site: Site) -> None:

@@ -464,7 +464,7 @@ declare namespace tools {
    * @param expression numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
    * @returns its value.
    */
-  function calculate(expression: string): Promise<number | boolean | string>;
+  function calculate(expression: string): Promise<number | boolean>;
   /**
    * Runs a tool, after checking its arguments against its schema.
    * @param name name of the tool.

@@ -369,7 +369,7 @@ tools = {}
 
 ---Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
 ---@param expression string numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
----@return integer|number|boolean|string # its value.
+---@return integer|number|boolean # its value.
 function tools.calculate(expression) end
 
 ---Runs a tool, after checking its arguments against its schema.

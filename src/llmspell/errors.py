@@ -354,8 +354,14 @@ LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
 """Maps the name of a limit to the error that ends a run when it is reached."""
 
 
+LONGEST_NAME = 100
+"""Characters of a name that others are looked for beside it: no known one is as long."""
+
+
 def near_miss(name: str, known: Iterable[str]) -> str:
     """Ends a sentence: "; did you mean X?" when a known name is close, else ""."""
+    if len(name) > LONGEST_NAME:
+        return ""  # a name may be megabytes of a script, and comparing takes time with length
     import difflib
 
     close = difflib.get_close_matches(name, list(known), 1)

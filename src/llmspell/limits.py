@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .errors import BudgetExceeded, CallLimit, UsageError
+from .errors import BudgetExceeded, CallLimit, MemoryLimit, UsageError
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20,
          "g": 10**9, "gb": 10**9, "gib": 2**30}  # fmt: skip
@@ -120,6 +120,13 @@ class Meter:
         self.reserved_tokens = 0
         self.reserved_cost = 0.0
         self.spent_cost = 0.0
+        self.held_bytes = 0
+
+    def hold(self, size: int) -> None:
+        """Counts bytes that the host keeps for the script until the run ends."""
+        self.held_bytes += size
+        if self.limits.memory is not None and self.held_bytes > self.limits.memory:
+            raise MemoryLimit(f"{self.limits.memory} bytes")
 
     def charge_call(self) -> None:
         """Counts one host call."""

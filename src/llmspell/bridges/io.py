@@ -18,10 +18,12 @@ def write(ctx: Context, text: str) -> None:
 
 
 @capability("io.read", since="0.1")
-def read(ctx: Context, what: Literal["line", "all", "l", "a", "*l", "*a"] = "line") -> str | None:
+async def read(
+    ctx: Context, what: Literal["line", "all", "l", "a", "*l", "*a"] = "line"
+) -> str | None:
     """Reads standard input when it is a pipe or a file; a terminal is never read.
 
     what: "line" (also "l") for the next line, "all" (also "a") for the rest.
     returns: the text, or nothing at the end of the input.
     """
-    return ctx.services.read_input(line=what.strip("*")[0] == "l")
+    return await ctx.services.input.read(line=what.strip("*")[0] == "l")

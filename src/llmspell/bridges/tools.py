@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import tools
+from ..host import arithmetic
 from ..host.context import Context
 from ..typespec import JsonSchema
 from ..values import FunctionRef
@@ -74,10 +74,10 @@ def get_info(ctx: Context, name: str) -> ToolInfo:
 
 
 @capability("tools.calculate", since="0.1", tool="calculator")
-def calculate(ctx: Context, expression: str) -> int | float | bool | str:
+def calculate(ctx: Context, expression: str) -> int | float | bool:
     """Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
 
     expression: numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
     returns: its value.
     """
-    return tools.calculate(expression)
+    return arithmetic.calculate(expression)

@@ -101,6 +101,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         limits=limits,
         model=options.model,
         settings=settings,
+        stdin=sys.stdin,
         output=None if options.json else partial(put, shown_at(level)),
         log=log.write,
         notify=lambda text: None if options.quiet else remark(f"note: {text}"),

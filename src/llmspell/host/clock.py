@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from ..errors import BadArgument
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+MAX_TEXT = 200
+"""Characters of a date, a pattern or the name of a zone. Beyond it the C library writes megabytes
+for one code, and a pattern to read by takes seconds to compile."""
 
 
 def now() -> float:
@@ -40,6 +45,7 @@ def write(seconds: float, format: str, zone: str) -> str:
     """A moment by a strftime pattern."""
     from datetime import datetime
 
+    _check_length(format)
     try:
         return datetime.fromtimestamp(seconds, _zone(zone)).strftime(format)
     except (OverflowError, ValueError, OSError) as error:
@@ -50,8 +56,12 @@ def read(text: str, format: str | None, zone: str) -> float:
     """A moment from ISO 8601 text, or by a strptime pattern."""
     from datetime import datetime
 
+    _check_length(text)
+    _check_length(format or "")
     try:
         moment = datetime.fromisoformat(text) if not format else datetime.strptime(text, format)
+    except re.error:  # such as a code that is there twice
+        raise BadArgument(f"cannot read by the format {format!r}") from None
     except ValueError as error:
         raise BadArgument(f"cannot read {text!r} as a date and time: {error}") from None
     if moment.tzinfo is None:
@@ -63,9 +73,15 @@ def _zone(name: str) -> tzinfo:
     from datetime import UTC
     from zoneinfo import ZoneInfo
 
+    _check_length(name)
     if name == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):
         raise BadArgument(f"{name!r} is not a time zone; write it like Europe/Berlin") from None
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_TEXT:
+        raise BadArgument(f"{text[:20]!r}... is longer than {MAX_TEXT} characters")

@@ -27,6 +27,8 @@ def from_json(text: str) -> Any:
         ) from None
     except RecursionError:
         raise BadArgument("the JSON is nested too deep") from None
+    except ValueError:
+        raise BadArgument("a number in the JSON has too many digits") from None
 
 
 def _refuse(constant: str) -> Any:

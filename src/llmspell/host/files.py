@@ -6,7 +6,8 @@
 How one call goes, in this order:
 
     1. the path as the script wrote it is resolved once, symbolic links included;
-    2. what no grant can open is refused: /proc, /sys, /dev and secret files (`.env`, `.env.*`);
+    2. what no grant can open is refused: /proc, /sys, /dev and secret files (`.env`, `.env.*`),
+       and for writing our own settings (`llmspell.toml`);
     3. `demand` is asked about the real path ("fs.read" or "fs.write") and raises `Denied`;
     4. the real path is walked from "/" one directory descriptor at a time, following no link,
        and the work is done relative to the last descriptor.
@@ -30,9 +31,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadArgument, CapabilityError, Denied, FileFailure, FileNotFound
+from ..policy import denial
 from . import beneath
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_PATH = 4096
+"""Bytes of a path, as on most systems: resolving takes time with the square of the length."""
 MAX_ENTRIES = 10_000
 
 CLOSED_TREES = ("/proc", "/sys", "/dev")
@@ -61,6 +65,9 @@ _REASONS: dict[int, tuple[type[CapabilityError], str]] = {
     errno.ENFILE: (FileFailure, "too many files are open"),
 }
 
+
+_CHANGING = ("write", "append to", "copy to", "move to", "move", "remove")
+"""What a file of settings is closed to: the next run would have other limits and another model."""
 
 _MAKING = ("write", "append to", "copy to", "move to")
 """What makes the file when it is missing: there, only the directory can be not found."""
@@ -109,14 +116,14 @@ class Files:
         """The whole content of a file."""
         with _reported("read", path):
             place = self._place("read", path)
-            self._demand("fs.read", place.path)
+            self._ask("fs.read", place, path)
             return self._content(place, "read", path)[0]
 
     def write(self, path: str, data: bytes) -> None:
         """Make `data` the whole content of a file: all of it, or the file stays as it was."""
         with _reported("write", path):
             place = self._place("write", path)
-            self._demand("fs.write", place.path)
+            self._ask("fs.write", place, path)
             self._replace(place, data, None, "write", path)
 
     def append(self, path: str, data: bytes) -> None:
@@ -124,7 +131,7 @@ class Files:
         verb = "append to"
         with _reported(verb, path):
             place = self._place(verb, path)
-            self._demand("fs.write", place.path)
+            self._ask("fs.write", place, path)
             with beneath.directory(place.directory) as directory:
                 _check_target(directory, place.name)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _LEAF
@@ -137,7 +144,7 @@ class Files:
         """Whether there is anything at `path`."""
         with _reported("inspect", path):
             place = self._place("inspect", path)
-            self._demand("fs.read", place.path)
+            self._ask("fs.read", place, path)
             try:
                 _state(place)
             except (FileNotFoundError, NotADirectoryError):
@@ -148,7 +155,7 @@ class Files:
         """The entries of a directory, sorted by name."""
         with _reported("list", path):
             place = self._place("list", path)
-            self._demand("fs.read", place.path)
+            self._ask("fs.read", place, path)
             entries: list[Entry] = []
             with beneath.directory(place.directory) as parent:
                 state = _lstat(place.name or ".", parent)
@@ -178,7 +185,7 @@ class Files:
         """Name, kind, size and time of the last change of what is at `path`."""
         with _reported("inspect", path):
             place = self._place("inspect", path)
-            self._demand("fs.read", place.path)
+            self._ask("fs.read", place, path)
             state = _state(place)
             return Info(_text(place.name) or "/", *_kind(state), state.st_mtime)
 
@@ -186,7 +193,7 @@ class Files:
         """Remove a file, a symbolic link (not what it points to) or an empty directory."""
         with _reported("remove", path):
             place = self._place("remove", path, follow=False)
-            self._demand("fs.write", place.path)
+            self._ask("fs.write", place, path)
             with beneath.directory(place.directory) as directory:
                 mode = _lstat(place.name or ".", directory).st_mode
                 if stat.S_ISDIR(mode):
@@ -201,7 +208,7 @@ class Files:
         verb = "make directory"
         with _reported(verb, path):
             place = self._place(verb, path)
-            self._demand("fs.write", place.path)
+            self._ask("fs.write", place, path)
             names = (*place.directory, place.name) if place.name else place.directory
             with beneath.directory(names, make=True):
                 pass
@@ -216,9 +223,9 @@ class Files:
             old = self._place("move", source, follow=False)
             new = self._place("move to", target, follow=False)
             # Reading is demanded too: the content becomes readable wherever it is put.
-            self._demand("fs.read", old.path)
-            self._demand("fs.write", old.path)
-            self._demand("fs.write", new.path)
+            self._ask("fs.read", old, source)
+            self._ask("fs.write", old, source)
+            self._ask("fs.write", new, target)
             with (
                 beneath.directory(old.directory) as old_directory,
                 _reported("move to", target),
@@ -247,8 +254,8 @@ class Files:
         with _reported("copy", source):
             old = self._place("copy", source)
             new = self._place("copy to", target)
-            self._demand("fs.read", old.path)
-            self._demand("fs.write", new.path)
+            self._ask("fs.read", old, source)
+            self._ask("fs.write", new, target)
             data, mode = self._content(old, "copy", source)
         with _reported("copy to", target):
             self._replace(new, data, mode, "copy to", target)
@@ -262,9 +269,12 @@ class Files:
             reason = "it contains a NUL character" if path else "the path is empty"
             raise BadArgument(f"cannot {verb} {_shown(path)}: {reason}")
         try:
-            os.fsencode(path)
+            length = len(os.fsencode(path))
         except UnicodeEncodeError:
             raise BadArgument(f"cannot {verb} {_shown(path)}: it is not text") from None
+        if length > MAX_PATH:
+            reason = f"it is longer than {MAX_PATH} bytes"
+            raise BadArgument(f"cannot {verb} {_shown(path)}: {reason}")
         written = os.path.join(self.base, path)
         head, tail = os.path.split(written)
         if follow or tail in ("", ".", ".."):
@@ -274,13 +284,34 @@ class Files:
         names = tuple(name for name in real.split("/") if name)
         place = _Place(names[:-1], names[-1] if names else "")
         # The written name counts too: a link into /proc or from `.env` is as closed as its target.
-        # normpath keeps a double slash at the start, which means nothing here.
-        for seen in ("/" + os.path.normpath(written).lstrip("/"), place.path):
+        for seen in (_plain(written), place.path):
             if any(seen == tree or seen.startswith(tree + "/") for tree in CLOSED_TREES):
                 raise Denied(f"cannot {verb} {_shown(path)}: system trees are not open to scripts")
-            if _is_secret(os.path.basename(seen)):
+            name = _folded(os.path.basename(seen))
+            if name == ".env" or name.startswith(".env."):
                 raise Denied(f"cannot {verb} {_shown(path)}: secrets are not readable by scripts")
+            if name == "llmspell.toml" and verb in _CHANGING:
+                raise Denied(f"cannot {verb} {_shown(path)}: scripts change no settings")
         return place
+
+    def _ask(self, kind: str, place: _Place, path: str) -> None:
+        """Asks for the grant. A refusal tells no more of the host than the script wrote itself."""
+        try:
+            self._demand(kind, place.path)
+        except Denied as refusal:
+            written = _plain(os.path.join(self.base, path))
+            if written != place.path and self._allows(kind, written):
+                raise Denied(f"no grant for {kind} where {_shown(path)} leads") from refusal
+            inside = written.startswith(self.base + "/")
+            shown = "./" + os.path.relpath(written, self.base) if inside else path
+            raise denial(kind, _shown(shown)) from refusal
+
+    def _allows(self, kind: str, path: str) -> bool:
+        try:
+            self._demand(kind, path)
+        except Denied:
+            return False
+        return True
 
     def _content(self, place: _Place, verb: str, path: str) -> tuple[bytes, int]:
         """Content and permission bits of a regular file."""
@@ -409,11 +440,15 @@ def _kind(state: os.stat_result) -> tuple[str, int]:
     return ("directory" if stat.S_ISDIR(state.st_mode) else "other"), 0
 
 
-def _is_secret(name: str) -> bool:
-    """Whether a file of this name holds secrets, on file systems that fold names as well."""
+def _plain(path: str) -> str:
+    """The path without dots, as text alone says. A double slash at the start means nothing."""
+    return "/" + os.path.normpath(path).lstrip("/")
+
+
+def _folded(name: str) -> str:
+    """The name as file systems that fold names may see it."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    plain = "".join(char for char in folded if unicodedata.category(char) != "Cf")
-    return plain == ".env" or plain.startswith(".env.")
+    return "".join(char for char in folded if unicodedata.category(char) != "Cf")
 
 
 def _text(name: str) -> str:

@@ -26,10 +26,17 @@ from .network import open_client, unreachable
 from .pages import Page, check_readable, one_line, read_page
 
 if TYPE_CHECKING:
+    import asyncio
+
     import httpx2
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_AT_ONCE = 8 * MAX_BYTES
+"""Bytes of all answers of a session that are still coming."""
+
 MAX_REDIRECTS = 10
+MAX_CONVERTED = 2
+"""Pages of a session that are made Markdown at a time: each takes a process."""
 
 FRAMING = frozenset(
     {
@@ -74,6 +81,8 @@ class Http:
         self.max_bytes = max_bytes
         self._demand = demand
         self._client: httpx2.AsyncClient | None = None
+        self._converting: asyncio.Semaphore | None = None
+        self._coming = 0
 
     async def request(
         self,
@@ -92,11 +101,17 @@ class Http:
         """The page at `url`, for reading: HTML as Markdown, other text as it is."""
         accept = {"accept": "text/html, application/xhtml+xml, text/*;q=0.9, */*;q=0.1"}
         reply = await self._request("GET", url, accept, None, None, True, check_readable)
-        return await read_page(reply.url, reply.headers, reply.body)
+        if self._converting is None:
+            import asyncio
+
+            self._converting = asyncio.Semaphore(MAX_CONVERTED)
+        async with self._converting:
+            return await read_page(reply.url, reply.headers, reply.body)
 
     async def aclose(self) -> None:
         """Close all connections. The next request opens new ones."""
         client, self._client = self._client, None
+        self._converting = None
         if client is not None:
             await client.aclose()
 
@@ -157,6 +172,7 @@ class Http:
             self._client = open_client(self._demand)
         request = self._client.build_request(method, target, headers=headers, content=body)
         response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+        left = self.max_bytes
         try:
             status = response.status_code
             location = response.headers.get("location")
@@ -166,11 +182,18 @@ class Http:
             if check is not None:
                 check(status, fields, str(target))
             pieces: list[bytes] = []
-            left = self.max_bytes
             # Counted after decompression, which goes in pieces of at most 1 MiB.
             async with contextlib.aclosing(response.aiter_bytes()) as stream:
                 async for piece in stream:
                     left -= len(piece)
+                    self._coming += len(piece)
+                    if self._coming > MAX_AT_ONCE:
+                        raise ProviderFailure(
+                            f"answers of more than {MAX_AT_ONCE} bytes are coming at once: "
+                            "make fewer requests at the same time",
+                            code="too_large",
+                            retryable=True,
+                        )
                     if left < 0:
                         raise ProviderFailure(
                             f"the answer of {target.host} is larger than {self.max_bytes} bytes",
@@ -179,6 +202,7 @@ class Http:
                     pieces.append(piece)
             return Reply(status, fields, b"".join(pieces), str(target))
         finally:
+            self._coming -= self.max_bytes - left
             await response.aclose()
 
 

@@ -2,21 +2,28 @@
 
     check_readable(status, headers, url)    refuses what is no page, before its body is read
     read_page(url, headers, body)           a page as Markdown, or as the text it is
-    to_markdown(html)                       the readable part of HTML
     one_line(text)                          text of a stranger, fit for an error message
 
-The converter is imported with the first page.
+HTML becomes Markdown in a process of its own, see `markdown`.
 """
 
 from __future__ import annotations
 
 import codecs
 import contextlib
+import os
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ProviderFailure
+from . import markdown
+
+if TYPE_CHECKING:
+    import subprocess
+
+PATIENCE = 20.0
+"""Seconds a page may take: more than the process may compute, for a machine that is busy."""
 
 TEXT_TYPE = re.compile(
     r"text/.*|application/(json|xml|javascript|ecmascript|yaml|x-yaml|toml|x-ndjson|.*\+(json|xml))"
@@ -43,11 +50,45 @@ async def read_page(url: str, headers: Mapping[str, str], body: bytes) -> Page:
     if content_type not in HTML_TYPES:
         return Page(url, "", content_type, text)
 
-    import asyncio
-
-    # In a thread: a large page takes seconds, in which the event loop must go on.
-    title, text = await asyncio.to_thread(_convert, text, url)
+    title, text = await _converted(text, url)
     return Page(url, title, content_type, text)
+
+
+async def _converted(html: str, url: str) -> tuple[str, str]:
+    """Title and Markdown of a page, worked out in a process that is killed when nobody waits."""
+    import asyncio
+    import json
+    import subprocess
+
+    process = _converter()
+    try:
+        page = json.dumps([html, url]).encode()
+        told, _ = await asyncio.to_thread(process.communicate, page, PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        await asyncio.to_thread(process.communicate)
+    except BaseException:
+        process.kill()  # the thread sees it end, and takes what is left of it
+        raise
+    if process.returncode != 0:
+        raise ProviderFailure("the page cannot be converted", code="malformed")
+    title, text = json.loads(told)
+    return str(title), str(text)
+
+
+def _converter() -> subprocess.Popen[bytes]:
+    import json
+    import subprocess
+    import sys
+
+    return subprocess.Popen(
+        [sys.executable, "-I", markdown.__file__, json.dumps(sys.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        # Windows starts nothing without this one.
+        env={name: value for name, value in os.environ.items() if name == "SYSTEMROOT"},
+    )
 
 
 def check_readable(status: int, headers: Mapping[str, str], url: str) -> None:
@@ -63,37 +104,6 @@ def check_readable(status: int, headers: Mapping[str, str], url: str) -> None:
             f"{one_line(url)} is {one_line(content_type)}, which cannot be read as text",
             code="unsupported",
         )
-
-
-def to_markdown(html: str) -> str:
-    """The readable part of a page as Markdown: without navigation, scripts and styles."""
-    return _convert(html, None)[1]
-
-
-def _convert(html: str, url: str | None) -> tuple[str, str]:
-    """Title and Markdown of a page; `url` makes its links absolute."""
-    from html import unescape
-
-    from html_to_markdown import ConversionOptions, PreprocessingOptions, convert
-    from html_to_markdown.exceptions import ConversionError
-
-    # Lone surrogates are no text: the converter does not take them.
-    html = html.encode("utf-8", "replace").decode("utf-8")
-    options = ConversionOptions(
-        base_url=url,
-        extract_metadata=False,  # they would stand as a block in front of the text
-        preprocessing=PreprocessingOptions(
-            enabled=True, preset="standard", remove_navigation=True, remove_forms=False
-        ),
-    )
-    try:
-        text = convert(html, options).content or ""
-    except ConversionError:
-        raise ProviderFailure("the page cannot be converted", code="malformed") from None
-    # Bounded on both sides, as a page may hold a million tags that never end.
-    found = re.search(r"<title\b[^>]{0,200}>([^<]{0,1000})", html[:100_000], re.IGNORECASE)
-    title = unescape(found[1]) if found else ""
-    return " ".join(title.split()), text.strip() + "\n"
 
 
 def _content_type(headers: Mapping[str, str]) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -13,6 +12,7 @@ from .settings import Environment, Settings
 if TYPE_CHECKING:
     from .files import Files
     from .http import Http
+    from .input import Input
     from .models import Models
 
 
@@ -60,16 +60,12 @@ class Services:
 
         return Models(self.settings, self.environment, self.model, self.notify)
 
-    def read_input(self, line: bool) -> str | None:
-        """The next line, or all that is left, of standard input; None at its end.
+    @cached_property
+    def input(self) -> Input:
+        """Standard input."""
+        from .input import Input
 
-        A terminal is not read: a spell that wants answers from a person asks another way.
-        """
-        stream = self.stdin if self.stdin is not None else sys.stdin
-        if stream is None or stream.closed or stream.isatty():
-            return None
-        text = stream.readline() if line else stream.read()
-        return text.removesuffix("\n") if line and text else text or None
+        return Input(self.stdin)
 
     @property
     def open(self) -> bool:

@@ -7,11 +7,13 @@ one goes through the gate (`tools.execute`), whoever asked for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadArgument, NotFound, near_miss
+from ..values import kind_of
 
 if TYPE_CHECKING:
     from ..values import FunctionRef
@@ -19,6 +21,29 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What model providers accept as the name of a tool."""
+
+
+MAX_TOOLS = 256
+"""Tools of one script: as many as models take, and their texts are kept until the run ends."""
+
+MAX_TEXT = 64 * 1024
+"""Characters of a schema, and of a description."""
+
+MAX_COST = 10_000_000
+"""Parts of a schema times parts of the arguments: about half a second of checking."""
+
+MAX_LISTED = 20_000
+"""The same, up to which every fault is looked for: there may be as many, each with the argument."""
+
+SHOWN_FAULTS = 10
+
+COSTLY = frozenset(
+    {"$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}
+)
+"""Keywords under which checking can take time that doubles with each level."""
+
+NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords of maps whose keys are names, not keywords."""
 
 
 class Tool(NamedTuple):
@@ -53,9 +78,14 @@ class Toolbox:
             )
         if name in self._builtins:
             raise BadArgument(f"{name} is a built-in tool: choose another name")
+        if name not in self._own and len(self._own) == MAX_TOOLS:
+            raise BadArgument(f"{name}: a script has at most {MAX_TOOLS} tools")
+        if len(description) > MAX_TEXT:
+            raise BadArgument(f"{name}: the description is longer than {MAX_TEXT} characters")
         if schema.get("type", "object") != "object":
             raise BadArgument(f"{name}: the schema must be of type object")
         schema = {"type": "object", **schema}
+        check_cheap(schema)
         validator(schema)
 
         async def run(ctx: Context, args: dict[str, Any]) -> Any:
@@ -90,6 +120,7 @@ class Validator:
     def __init__(self, schema: dict[str, Any]) -> None:
         import jsonschema_rs
 
+        self.parts = parts(schema)
         try:
             # offline: a "$ref" in a schema must not read files or the network.
             self._validator = jsonschema_rs.validator_for(schema, offline=True)
@@ -98,15 +129,69 @@ class Validator:
             raise BadArgument(f"the schema is not a valid JSON Schema: {reason}") from None
 
     def complaint(self, value: Any) -> str:
-        """What is wrong with `value`, each fault with its path, or ""."""
-        faults = []
-        for error in self._validator.iter_errors(value):
-            path = "".join(
-                f"[{part + 1}]" if isinstance(part, int) else f".{part}"
-                for part in error.instance_path
-            ).removeprefix(".")
-            faults.append(f"{path}: {error.message}" if path else error.message)
-        return "; ".join(faults)
+        """What is wrong with `value`, the first faults each with its path, or ""."""
+        cost = self.parts * parts(value)
+        if cost > MAX_COST:
+            return "the arguments are too many to check against the schema"
+        try:
+            if self._validator.is_valid(value):
+                return ""
+        except ValueError:
+            return "the arguments hold bytes or functions, which JSON has no word for"
+        # All faults are made before the first is given, so of many only one is asked for.
+        faults = self._validator.iter_errors(value) if cost <= MAX_LISTED else self._first(value)
+        return "; ".join(_fault(error) for error in islice(faults, SHOWN_FAULTS))
+
+    def _first(self, value: Any) -> Iterator[Any]:
+        import jsonschema_rs
+
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            yield error
+
+
+def _fault(error: Any) -> str:
+    path = "".join(
+        f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error.instance_path
+    ).removeprefix(".")
+    text: str = error.message
+    if len(text) > 200:  # what is wrong stands at the end, behind the value
+        text = f"{text[:130]}...{text[-67:]}"
+    return f"{path}: {text}" if path else text
+
+
+def parts(value: Any) -> int:
+    """How much there is of a value: its parts, and long text as so many more."""
+    if isinstance(value, dict):
+        return 1 + sum(1 + len(key) // 100 + parts(item) for key, item in value.items())
+    if isinstance(value, list):
+        return 1 + sum(map(parts, value))
+    return 1 + len(value) // 100 if isinstance(value, str | bytes) else 1
+
+
+def check_cheap(schema: dict[str, Any]) -> None:
+    """Refuses a schema of a script that takes much memory, or time out of proportion."""
+    import json
+
+    if len(json.dumps(schema, ensure_ascii=False, default=_refuse_foreign)) > MAX_TEXT:
+        raise BadArgument(f"the schema is longer than {MAX_TEXT} characters")
+    _refuse_costly(schema, named=False)
+
+
+def _refuse_foreign(value: Any) -> Any:
+    raise BadArgument(f"the schema holds {kind_of(value)}, which JSON has no word for")
+
+
+def _refuse_costly(schema: Any, *, named: bool) -> None:
+    if isinstance(schema, list):
+        for item in schema:
+            _refuse_costly(item, named=False)
+    if isinstance(schema, dict):
+        for key, item in schema.items():
+            if not named and key in COSTLY:
+                raise BadArgument(f"the schema has {key}, which schemas of scripts cannot have")
+            _refuse_costly(item, named=not named and key in NAMED)
 
 
 def validator(schema: dict[str, Any]) -> Validator:
@@ -121,27 +206,3 @@ def _validator(text: str) -> Validator:
     import json
 
     return Validator(json.loads(text))
-
-
-def calculate(expression: str) -> int | float | bool | str:
-    """Works out an arithmetic expression. Raises BadArgument for anything else."""
-    import math
-
-    import simpleeval
-
-    names = ("sqrt", "exp", "log", "log2", "log10", "sin", "cos", "tan", "floor", "ceil", "fabs")
-    functions: dict[str, Any] = {name: getattr(math, name) for name in names}
-    functions |= {"abs": abs, "min": min, "max": max, "round": round}
-    evaluator = simpleeval.SimpleEval(
-        functions=functions, names={"pi": math.pi, "e": math.e, "tau": math.tau}
-    )
-    try:
-        value = evaluator.eval(expression)
-    except ZeroDivisionError:
-        raise BadArgument(f"cannot work out {expression!r}: division by zero") from None
-    except Exception as error:  # noqa: BLE001 - whatever it is, the expression is wrong
-        reason = str(error).split("\n")[0]
-        raise BadArgument(f"cannot work out {expression!r}: {reason}") from None
-    if not isinstance(value, int | float | bool | str):
-        raise BadArgument(f"cannot work out {expression!r}: it is not a number")
-    return value

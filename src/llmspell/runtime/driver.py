@@ -10,6 +10,7 @@ waiting needs: starting asyncio would double its start-up time.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine
 from functools import partial
 from time import monotonic
@@ -40,6 +41,10 @@ GRACE = 0.3
 FOREVER = 1e9
 """Seconds where there is no limit of time."""
 
+WAITING_BYTES = 8 * 1024 * 1024
+"""Bytes of answers that wait for a script. With more, its next calls are only made when it has
+taken some: a thousand tasks may each ask for the largest file at the same time."""
+
 AT_ONCE = (bytes, CapabilityError)
 """Types of an answer that needs no waiting."""
 
@@ -59,6 +64,8 @@ class Driver:
         self.gate: gates.Gate
         self.result: Ended | None = None
         self._ready: list[tuple[int, int, gates.Answer]] = []
+        self._ready_bytes = 0
+        self._asked: deque[Call] = deque()
         self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
         self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
         self._dying: set[asyncio.Task[gates.Answer]] = set()
@@ -186,6 +193,7 @@ class Driver:
         self.isolate.allot(seconds, min(self._deadline - self._now, self._cpu_left))
         if self._ready:
             _, number, answer = self._ready.pop(0)
+            self._ready_bytes -= _size(answer)
             self._absorb(self.isolate.resume(number, answer))
         else:
             self._absorb(self.isolate.proceed())
@@ -209,6 +217,7 @@ class Driver:
         """Ends the run with `error`; no instruction of the script runs after it."""
         if self.result is not None:
             return
+        self._asked.clear()
         try:
             self._absorb(self.isolate.interrupt(error))
         finally:
@@ -220,7 +229,14 @@ class Driver:
         self._busy = isinstance(answer, Busy)
         try:
             for call in answer.calls:
-                self._take(call)
+                if call.id == 0:
+                    self.gate.tell(call.name, call.args)
+                elif self._asked or not self._has_room():
+                    self._asked.append(call)
+                else:
+                    self._take(call)
+            while self._asked and self._has_room():
+                self._take(self._asked.popleft())
         except LlmspellError as error:
             self.fail(error)
             return
@@ -232,10 +248,11 @@ class Driver:
             elif (future := self._entries.get(ended.entry)) is not None and not future.done():
                 future.set_result(ended)
 
+    def _has_room(self) -> bool:
+        # A replay orders the answers that are there at the same time, so all of them must be.
+        return self._ready_bytes <= WAITING_BYTES or self.gate.replays
+
     def _take(self, call: Call) -> None:
-        if call.id == 0:
-            self.gate.tell(call.name, call.args)
-            return
         answer = self.gate.enter(call.name, call.args)
         if isinstance(answer, AT_ONCE):
             self._put(call.id, answer, self.gate.place)
@@ -245,6 +262,7 @@ class Driver:
     def _put(self, number: int, answer: gates.Answer, place: int = LATER) -> None:
         """Keeps an answer until its turn: as it came, or as it came when it was recorded."""
         self._ready.append((place, number, answer))
+        self._ready_bytes += _size(answer)
         if place != LATER:
             self._ready.sort(key=lambda waiting: waiting[0])
 
@@ -272,6 +290,8 @@ class Driver:
             self._pump()
 
     def _cancel(self, number: int) -> None:
+        if self._asked:
+            self._asked = deque(call for call in self._asked if call.id != number)
         if (coroutine := self._coming.pop(number, None)) is not None:
             coroutine.close()
         if (task := self._tasks.pop(number, None)) is not None:
@@ -289,3 +309,7 @@ class Driver:
             import asyncio
 
             await asyncio.wait(list(self._dying))
+
+
+def _size(answer: gates.Answer) -> int:
+    return len(answer) if isinstance(answer, bytes) else len(answer.message)

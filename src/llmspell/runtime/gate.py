@@ -33,6 +33,9 @@ from .journal import LATER, Journal
 if TYPE_CHECKING:
     from ..capability import Capability
 
+LONGEST_MESSAGE = 2000
+"""Characters of an error that a script is told: an argument may be in it, of any length."""
+
 Answer = bytes | CapabilityError
 Invoke = Callable[[int, list[Any]], Awaitable[Any]]
 
@@ -86,6 +89,8 @@ class Gate:
             self.check_allowed(capability)
             values = self.fit_arguments(capability, args)
             self.check_covered(capability, values)
+            if capability.gives:
+                self.context.meter.hold(len(args))
             if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, args)
                 if recorded is not None:
@@ -175,11 +180,13 @@ class Gate:
             reason = error.strerror or type(error).__name__
             mapped = FileFailure(f"{name}: {reason}", capability=name)
         else:
-            text = f"{name} failed: {type(error).__name__}: {error}"
+            # What Python says of it is for whoever debugs llmspell; it may show the host's inside.
+            text = f"{name} failed inside llmspell; run with --debug and report it"
             mapped = HostFailure(text, code="internal", capability=name)
         if mapped is not error:
             mapped.__cause__ = error
-        mapped.message = self._redact(mapped.message)
+        # Before it is clipped: half a secret is a secret too.
+        mapped.message = _clipped(self._redact(mapped.message))
         mapped.args = (mapped.message,)
         return mapped
 
@@ -216,6 +223,11 @@ class Gate:
         return thing
 
     @property
+    def replays(self) -> bool:
+        """Whether calls are answered from a recording."""
+        return self._journal is not None and self._journal.replays
+
+    @property
     def open(self) -> bool:
         """Whether the run holds host objects."""
         return bool(self._handles)
@@ -229,3 +241,7 @@ class Gate:
                 # One that cannot be closed must not keep the others open.
                 with suppress(Exception):
                     await close()
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."

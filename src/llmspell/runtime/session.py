@@ -105,6 +105,7 @@ class Session:
     seed: where the random numbers of every spell start; each run gets its own by default.
     model: "provider/model" to use where a spell names none.
     folder: where relative paths start; the current folder by default.
+    stdin: what `io.read` reads, such as sys.stdin; empty by default.
     output: gets printed text as it happens.
     log: gets (level, message, fields) of log calls.
     notify: gets one-line remarks for the person running this.
