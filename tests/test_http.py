@@ -24,7 +24,7 @@ import pytest
 
 from llmspell.errors import BadArgument, CapabilityError, Denied, ProviderFailure
 from llmspell.host import http as http_unit
-from llmspell.host.addresses import is_public
+from llmspell.host.addresses import is_public, literal
 from llmspell.host.http import Http, Reply
 from llmspell.host.markdown import convert_page
 from llmspell.host.pages import Page
@@ -311,8 +311,10 @@ def test_private_addresses(site: Site, monkeypatch: pytest.MonkeyPatch, host: st
     grants = Grants("net")
     with pytest.raises(Denied) as caught:
         get(site.url("/echo", host), grants)
-    resource = f"{host}:{site.port}"
-    assert grants.asked == [("net", resource), ("net.private", resource)]
+    name = str(literal(host.strip("[]")))
+    resource = f"[{name}]:{site.port}" if ":" in name else f"{name}:{site.port}"
+    asked = dict.fromkeys((f"{host}:{site.port}", resource))
+    assert grants.asked == [*(("net", name) for name in asked), ("net.private", resource)]
     assert caught.value.message == f"net.private to {resource} is not granted"
     assert site.connections == 0
 
@@ -529,16 +531,17 @@ def test_redirects_not_followed(site: Site) -> None:
 
 def test_redirects_are_checked(site: Site) -> None:
     """Each redirect is asked for, and a private host behind one is as private as before."""
-    target = site.url("/echo", "127.1")
+    target = site.url("/echo", "127.2")
     grants = Grants("net", "net.private")
-    grants.refused.add(("net.private", f"127.1:{site.port}"))
+    grants.refused.add(("net.private", f"127.0.0.2:{site.port}"))
     with pytest.raises(Denied):
         get(site.url(f"/to?302,{target}"), grants)
     assert grants.asked == [
         ("net", f"127.0.0.1:{site.port}"),
         ("net.private", f"127.0.0.1:{site.port}"),
-        ("net", f"127.1:{site.port}"),
-        ("net.private", f"127.1:{site.port}"),
+        ("net", f"127.2:{site.port}"),
+        ("net", f"127.0.0.2:{site.port}"),
+        ("net.private", f"127.0.0.2:{site.port}"),
     ]
     assert len(site.requests) == 1
     for bad in ("file:///etc/passwd", "gopher://127.0.0.1/"):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .errors import BudgetExceeded, CallLimit, MemoryLimit, UsageError
+from .errors import BudgetExceeded, CallLimit, MemoryLimit, OutputLimit, UsageError
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20,
          "g": 10**9, "gb": 10**9, "gib": 2**30}  # fmt: skip
@@ -24,7 +24,7 @@ class Limits(NamedTuple):
     cpu: seconds of processor time inside the script engine.
     steps: loop turns and function calls of the script.
     memory: bytes the script engine may hold.
-    output: bytes the script may print.
+    output: bytes the script may print, and as many that it may log.
     calls: host calls.
     tasks: tasks of the script alive at the same time.
     depth: nesting depth of values that cross.
@@ -120,7 +120,7 @@ class Meter:
         self.reserved_tokens = 0
         self.reserved_cost = 0.0
         self.spent_cost = 0.0
-        self.held_bytes = 0
+        self.held_bytes = self.logged = 0
 
     def hold(self, size: int) -> None:
         """Counts bytes that the host keeps for the script until the run ends."""
@@ -142,6 +142,12 @@ class Meter:
         if over <= 0:
             return text
         return text.encode()[: max(0, size - over)].decode(errors="ignore")
+
+    def charge_log(self, size: int) -> None:
+        """Counts characters that are logged: as many as may be printed, and beside them."""
+        self.logged += size
+        if self.limits.output is not None and self.logged > self.limits.output:
+            raise OutputLimit(f"{self.limits.output} bytes")
 
     def room(self) -> int | None:
         """Tokens that may still be reserved, or None without a limit."""

@@ -17,7 +17,7 @@ def debug(ctx: Context, message: str, fields: Fields | None = None) -> None:
     message: what happened.
     fields: named values to show with it.
     """
-    ctx.services.log("debug", message, fields or {})
+    ctx.log("debug", message, fields or {})
 
 
 @capability("log.info", since="0.1")
@@ -27,7 +27,7 @@ def info(ctx: Context, message: str, fields: Fields | None = None) -> None:
     message: what happened.
     fields: named values to show with it.
     """
-    ctx.services.log("info", message, fields or {})
+    ctx.log("info", message, fields or {})
 
 
 @capability("log.warn", since="0.1")
@@ -37,7 +37,7 @@ def warn(ctx: Context, message: str, fields: Fields | None = None) -> None:
     message: what happened.
     fields: named values to show with it.
     """
-    ctx.services.log("warn", message, fields or {})
+    ctx.log("warn", message, fields or {})
 
 
 @capability("log.error", since="0.1")
@@ -47,4 +47,4 @@ def error(ctx: Context, message: str, fields: Fields | None = None) -> None:
     message: what happened.
     fields: named values to show with it.
     """
-    ctx.services.log("error", message, fields or {})
+    ctx.log("error", message, fields or {})

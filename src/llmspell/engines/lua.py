@@ -29,7 +29,7 @@ from ..errors import (
     ScriptSyntaxError,
 )
 from ..limits import Limits
-from ..values import dumps
+from ..values import MAX_BYTES, dumps
 from .base import Answer, Busy, Call, Chunk, Done, Ended, EngineUsage, Signature, Waiting
 from .lua_safepoints import rewrite
 
@@ -39,7 +39,10 @@ Load = tuple[int, bytes, bytes]
 PRELUDE = ("core", "values", "tasks", "environment", "door")
 """Files of the prelude every state needs, in order. They are one chunk and share its locals."""
 
-PARTS = ("promises", "coroutines", "strings", "libraries", "loading")
+PARTS = (
+    "promises", "coroutines", "strings", "sets", "patterns", "matching", "searching", "replacing",
+    "libraries", "loading",
+)  # fmt: skip
 """Files of the prelude a state loads when its program mentions what they hold."""
 
 KINDS = (Done, Waiting, Busy)
@@ -49,6 +52,12 @@ VERSIONS = {"lua": "lua54", "lua54": "lua54", "lua55": "lua55", "luajit": "luaji
 """Engine name -> lupa module. 5.1 is left out: its bundled parser has a known use-after-free."""
 
 MAX_SOURCE = 1024 * 1024
+MAX_KEPT = 64 * 1024
+"""Characters of a source whose compiled form is kept: a script may load many large ones."""
+
+MAX_BRANCHES = 10_000
+"""Words in one source that the parser takes quadratic time for."""
+
 REFLECTIVE = frozenset({"_ENV", "_G", "load", "loadstring", "require"})
 """Names through which a program may reach globals it does not mention."""
 
@@ -92,8 +101,13 @@ class LuaEngine:
         return LuaIsolate(self._module, self._surface, self._output, limits)
 
 
-@lru_cache(maxsize=256)
 def compiled(module: str, source: str, name: str) -> str:
+    """`_compiled`, kept for sources of ordinary size."""
+    kept = len(source) < MAX_KEPT
+    return (_kept if kept else _compiled)(module, source, name)
+
+
+def _compiled(module: str, source: str, name: str) -> str:
     """A line with the counter's name, one with the words used, and the code with safepoints.
 
     The words are "*" when the program can reach globals it does not mention.
@@ -106,13 +120,23 @@ def compiled(module: str, source: str, name: str) -> str:
         if bad in source:
             line = source[: source.index(bad)].count("\n") + 1
             raise ScriptSyntaxError(f"the source holds {called}", frames=(Frame(name, line),))
+    if len(re.findall(r"\b(?:and|or|elseif)\b", source)) > MAX_BRANCHES:
+        raise ScriptSyntaxError(
+            f"the source has more than {MAX_BRANCHES} of and, or, elseif",
+            frames=(Frame(name, 1),),
+        )
     checked = "--" + source[1:] if source.startswith("#") else source
     why = _loader(module)(checked.encode(), b"=" + name.encode())
     if why is not None:
-        raise syntax_error(why.decode(errors="replace"), name)
-    rewritten = rewrite(source)
+        # lupa adds a traceback of its own to some messages.
+        told, _, _ = why.partition(b"\nstack traceback:")
+        raise syntax_error(told.decode(errors="replace"), name)
+    rewritten = rewrite(source, reserved=module != "luajit21")
     words = "*" if rewritten.words & REFLECTIVE else " ".join(sorted(rewritten.words))
     return f"{rewritten.counter}\n{words}\n{rewritten.code}"
+
+
+_kept = lru_cache(maxsize=256)(_compiled)
 
 
 def syntax_error(message: str, name: str) -> ScriptSyntaxError:
@@ -202,6 +226,7 @@ class LuaIsolate:
         self._steps, self._cpu = 0, 0.0
         self._over: LlmspellError | None = None
         self._entries: set[int] = set()
+        self._loads: list[Load] = []
 
     def confine(self, limits: Limits) -> None:
         """Replaces the limits."""
@@ -240,7 +265,7 @@ class LuaIsolate:
 
     def proceed(self) -> Answer:
         """Goes on for one more turn."""
-        return self._go(b"proceed")
+        return self._go(b"" if self._loads else b"proceed")
 
     def interrupt(self, reason: LlmspellError) -> Answer:
         """Ends every entry: the state is simply never resumed again."""
@@ -257,7 +282,10 @@ class LuaIsolate:
         if self._turn is None:
             return ()
         self._make_room(())
-        *_, told = self._turn(b"where", 0.0, 0.0)
+        try:
+            *_, told = self._turn(b"where", 0.0, 0.0)
+        except Exception:  # noqa: BLE001 - lupa raises one class for all; the memory may be full
+            return ()
         return _frames(told)
 
     def usage(self) -> EngineUsage:
@@ -274,30 +302,32 @@ class LuaIsolate:
         self._turn = self._lua = None
 
     def _go(self, door: bytes, *args: Any) -> Answer:
-        """One turn, and one more for each text the script wants compiled."""
+        """One turn, and one more for each text the script wants compiled, as time allows."""
         if self._over is not None:
             return self.interrupt(self._over)
         answer: Answer = Done([], [], [])
-        state, loads = self._step(door, args, answer)
-        while loads and self._over is None:
-            number, name, text = loads.pop(0)
-            state, more = self._step(b"resume", (number, *self._load(name, text)), answer)
-            loads += more
+        until = perf_counter() + self._seconds
+        state = self._step(door, args, answer) if door else 0
+        while self._loads and self._over is None:
+            if perf_counter() > until:
+                state = 2
+                break
+            number, name, text = self._loads.pop(0)
+            state = self._step(b"resume", (number, *self._load(name, text)), answer)
         if self._over is not None:
             answer.ended += self.interrupt(self._over).ended
             return answer
         return answer if state == 0 else KINDS[state](answer.calls, answer.cancelled, answer.ended)
 
-    def _step(self, door: bytes, args: tuple[Any, ...], answer: Answer) -> tuple[int, list[Load]]:
-        """One turn of the VM: its state, and the texts the script wants loaded."""
+    def _step(self, door: bytes, args: tuple[Any, ...], answer: Answer) -> int:
+        """One turn of the VM: its state."""
         began = perf_counter()
         self._make_room(args)
-        loads: list[Load] = []
         try:
             told = self._turn(door, self._seconds, self._remaining, *args)
         except Exception as error:  # noqa: BLE001 - lupa raises one class for all
             self._over = self._crash(error)
-            return 3, loads
+            return 3
         finally:
             self._cpu += perf_counter() - began
         self._steps = told[1]
@@ -308,9 +338,9 @@ class LuaIsolate:
             elif kind == b"print":
                 answer.calls.append(Call(0, self._output, told[i + 2]))
             elif kind == b"load":
-                loads.append((number, told[i + 2], told[i + 3]))
+                self._loads.append((number, told[i + 2], told[i + 3]))
             elif kind == b"cancel":
-                answer.cancelled.append(number)
+                self._cancel(number, answer)
             elif kind == b"limit":
                 self._over = self._limit_error(told[i + 2].decode())
                 self._over.frames = _frames(told[i + 3])
@@ -318,11 +348,20 @@ class LuaIsolate:
                 self._entries.discard(number)
                 failed = self._failure(told[i + 2]) if kind == b"fail" else None
                 value = told[i + 2] if failed is None else b"null"
+                if len(value) > MAX_BYTES:
+                    failed = ScriptRuntimeError(f"the result is larger than {MAX_BYTES} bytes")
                 answer.ended.append(Ended(number, value, failed))
         self._used = self._lua.get_memory_used()
         if self._used > self._limit > 0:
             self._collect()
-        return told[0], loads
+        return int(told[0])
+
+    def _cancel(self, number: int, answer: Answer) -> None:
+        """Drops a text that was to be loaded, or tells that a call is no longer waited for."""
+        kept = [load for load in self._loads if load[0] != number]
+        if len(kept) == len(self._loads):
+            answer.cancelled.append(number)
+        self._loads = kept
 
     def _make_room(self, args: tuple[Any, ...]) -> None:
         """Raises the memory limit by what is about to be pushed: at it, a push aborts."""
@@ -422,4 +461,5 @@ def _position(text: str, names: Container[str]) -> tuple[Frame, ...]:
     """The `name:line: ` a message starts with, as a frame, if the name is one of `names`."""
     head, colon, _ = text.partition(": ")
     name, _, line = head.rpartition(":")
-    return (Frame(name, int(line)),) if colon and name in names and line.isdigit() else ()
+    known = colon and name in names and re.fullmatch("[0-9]{1,9}", line)
+    return (Frame(name, int(line)),) if known else ()

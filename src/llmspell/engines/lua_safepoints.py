@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 TOKEN = re.compile(
     r"""
-    --\[(?P<c>=*)\[.*?\](?P=c)\]      # long comment
-  | --[^\n\r]*                          # comment
+    (?P<comment>--\[(?P<c>=*)\[.*?\](?P=c)\]|--[^\n\r]*)
   | \[(?P<s>=*)\[.*?\](?P=s)\]        # long string
-  | "(?:[^"\\]|\\.)*"                 # strings
-  | '(?:[^'\\]|\\.)*'
+  | "(?:[^"\\]++|\\.)*+"              # strings
+  | '(?:[^'\\]++|\\.)*+'
   | (?P<word>(?:[A-Za-z_]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])*)  # names (LuaJIT: beyond ASCII)
   | \d[\w.]*                          # numbers, so that 0xdo is one token
     """,
@@ -35,27 +34,32 @@ class Rewritten(NamedTuple):
     words: frozenset[str]
 
 
-def rewrite(source: str) -> Rewritten:
+def rewrite(source: str, reserved: bool = True) -> Rewritten:
     """Inserts safepoints. `source` must already have been checked to parse on its own.
+
+    `reserved` tells whether `goto` is a keyword: in LuaJIT it may also be a name.
 
     The result is a chunk that returns the program as a function, so that the counter can be
     joined to the prelude's from outside.
     """
     if source.startswith("#"):
         source = "--" + source[1:]
-    words = [m for m in TOKEN.finditer(source) if m.lastgroup == "word"]
-    taken = frozenset(m["word"] for m in words)
+    tokens = [m for m in TOKEN.finditer(source) if m.lastgroup != "comment"]
+    taken = frozenset(m["word"] for m in tokens if m["word"])
     counter, check = _fresh(taken)
     point = f" {counter}={counter}-1 if {counter}<0 then {counter}={check}() end "
     out: list[str] = []
     last = head = 0
     before = "", 0
-    for match in words:
+    for match in tokens:
         word, at = match["word"], match.end()
+        if word is None:
+            before = "", at
+            continue
         if word == "function":
             # Parameters hold no parentheses, so the first ")" ends the head. Comments may.
             at = head = _head_end(source, match.end())
-        elif word == "goto" and _is_goto(source, match.start(), match.end(), *before):
+        elif word == "goto" and (reserved or _is_goto(source, match.start(), match.end(), *before)):
             at = match.start()
         elif word not in ("do", "repeat") or match.start() < head:
             before = word, match.end()
@@ -143,4 +147,4 @@ def _is_goto(source: str, start: int, end: int, before: str, before_end: int) ->
     between = _COMMENT.sub(" ", source[before_end:start]).rstrip()
     if not between:
         return before not in _BEFORE_EXPRESSION
-    return between.endswith("::") or between[-1] not in "+-*/%^#<>=~(,{[.:&|"
+    return between.endswith(("::", "...")) or between[-1] not in "+-*/%^#<>=~(,{[.:&|"

@@ -3,6 +3,7 @@
     is_public(address)      whether an address is on the public internet
     literal(host)           the address that a host is written as, if it is one
     resource(host, port)    "host:port" as grants name it
+    as_written(host, port)  the same as it was spelled
     bare(host)              a host without the dot at its end
     METADATA_HOSTS          names that are never public, wherever they lead
 
@@ -75,7 +76,12 @@ def literal(host: str) -> Address | None:
 
 
 def resource(host: str, port: int) -> str:
-    """host:port as grants name it."""
+    """host:port as grants name it. However an address is spelled, it has one name."""
+    return as_written(str(literal(host.strip("[]")) or host), port)
+
+
+def as_written(host: str, port: int) -> str:
+    """host:port, as the host is spelled."""
     return f"[{host}]:{port}" if ":" in host else f"{bare(host)}:{port}"
 
 

@@ -48,6 +48,11 @@ class Context:
         self.load_module = load_module
         self.tools = tools
 
+    def log(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        """Makes a remark to whoever runs the spell. Raises OutputLimit."""
+        self.meter.charge_log(len(message) + sum(len(f"{k}{v}") for k, v in fields.items()))
+        self.services.log(level, message, fields)
+
     def demand(self, kind: str, resource: str) -> None:
         """Raises Denied unless a grant covers `resource`."""
         self.policy.demand(kind, resource)

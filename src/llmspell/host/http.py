@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadArgument, Denied, ProviderFailure
-from .addresses import METADATA_HOSTS, bare, resource
+from .addresses import METADATA_HOSTS, as_written, bare, resource
 from .network import open_client, unreachable
 from .pages import Page, check_readable, one_line, read_page
 
@@ -164,8 +164,11 @@ class Http:
     ) -> Reply | _Redirect:
         """Send one request. Leaving it in any way closes the answer, and so frees its socket."""
         host = target.raw_host.decode("ascii")
-        wanted = resource(host, target.port or _default_port(target.scheme))
-        self._demand("net", wanted)
+        port = target.port or _default_port(target.scheme)
+        wanted = resource(host, port)
+        # However an address is spelled, both the spelling and the address must be granted.
+        for name in dict.fromkeys((as_written(host, port), wanted)):
+            self._demand("net", name)
         if bare(host) in METADATA_HOSTS:
             self._demand("net.private", wanted)
         if self._client is None:

@@ -46,8 +46,13 @@ GUARDED = ("allow", "level", "providers")
 """What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
 
 # Not compiled here: few commands look at names. AUTHOR is a word of its own: GIT_AUTHOR_NAME is no
-# secret, AUTHORIZATION is one.
-_SECRET_NAME = r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|AUTH(?!OR(?:_|$))"
+# secret, AUTHORIZATION is one. So is PWD: the current folder, but MYSQL_PWD.
+_SECRET_NAME = (
+    r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|COOKIE|WEBHOOK|AUTH(?!OR(?:_|$))"
+    r"|(?<!^OLD)(?<=.)PWD|(?:^|_)(?:PAT|DSN)(?:_|$)"
+)
+_SECRET_VALUE = r"://[^/\s:@]*:([^/\s@]+)@"
+"""An address with a password in it."""
 _SHORTEST_SECRET = 8
 _PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
@@ -286,13 +291,19 @@ class Environment:
         return self.variables.get(name)
 
     def is_secret(self, name: str) -> bool:
-        """Whether the variable holds a secret, judged by its name."""
-        return name in self._also_secret or re.search(_SECRET_NAME, name.upper()) is not None
+        """Whether the variable holds a secret, by its name or by a password in its value."""
+        return (
+            name in self._also_secret
+            or re.search(_SECRET_NAME, name.upper()) is not None
+            or re.search(_SECRET_VALUE, self.variables.get(name, "")) is not None
+        )
 
     def redact(self, text: str) -> str:
         """The text with every secret value of the environment replaced by `***`."""
         if self._secrets is None:
             values = {v for k, v in self.variables.items() if self.is_secret(k)}
+            for value in tuple(values):
+                values.update(re.findall(_SECRET_VALUE, value))
             # The longest first: one secret may contain another.
             long = (value for value in values if len(value) >= _SHORTEST_SECRET)
             self._secrets = tuple(sorted(long, key=lambda value: (-len(value), value)))

@@ -33,7 +33,7 @@ from .journal import LATER, Journal
 if TYPE_CHECKING:
     from ..capability import Capability
 
-LONGEST_MESSAGE = 2000
+LONGEST_MESSAGE = 4000
 """Characters of an error that a script is told: an argument may be in it, of any length."""
 
 Answer = bytes | CapabilityError

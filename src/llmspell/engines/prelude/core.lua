@@ -125,20 +125,21 @@ end
 
 local function checked(ok, ...)
   if killed then kill(killed) end
-  if not ok and (...) == OOM then kill("memory") end
+  if not ok and rawequal((...), OOM) then kill("memory") end
   return ok, ...
 end
 
 -- Errors. ---------------------------------------------------------------------------------------
 
+local MAX_LEVELS = 500                             -- finding one takes as many steps as it is deep
 local function script_frames(co)
   local frames, level = {}, 0
-  while #frames < 20 do
+  while #frames < 20 and level < MAX_LEVELS do
     local info
     if co then info = getinfo(co, level, "Sln") else info = getinfo(level + 2, "Sln") end
     if not info then break end
     if info.currentline > 0 then                  -- this chunk is stripped: it has no lines
-      frames[#frames + 1] = { info.short_src, info.currentline, info.name or "" }
+      frames[#frames + 1] = { info.short_src, info.currentline, sub(info.name or "", 1, 100) }
     end
     level = level + 1
   end

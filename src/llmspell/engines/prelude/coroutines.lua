@@ -1,16 +1,16 @@
 -- Coroutines of the script. A wait inside one travels up to the task it runs in.
 
 local inside = ...
-local type, bad, checked, unguarded, base, parked, TOKEN, running_task, co_create, co_resume,
+local type, rawequal, bad, checked, unguarded, base, parked, TOKEN, running_task, co_create, co_resume,
   co_status, co_close, yield, running, yieldable =
-  inside.type, inside.bad, inside.checked, inside.unguarded, inside.base, inside.parked,
+  inside.type, inside.rawequal, inside.bad, inside.checked, inside.unguarded, inside.base, inside.parked,
   inside.TOKEN, inside.running_task, inside.co_create, inside.co_resume, inside.co_status,
   inside.co_close, inside.yield, inside.running, inside.yieldable
 
 local co_env = {}
 local relay
 function relay(co, ok, ...)
-  if ok and (...) == TOKEN then
+  if ok and rawequal((...), TOKEN) then
     if not yieldable() then return relay(co, co_resume(co, nil)) end
     parked[co] = true
     return relay(co, (function(...) parked[co] = nil return co_resume(co, ...) end)(yield(...)))

@@ -107,8 +107,12 @@ return function(door, seconds, remaining, ...)
   -- The clock is read when the counter first runs out: most turns end before.
   mark, turn_end, run_end = nil, seconds, remaining
   filled = 0
-  doors[door](...)
-  if door ~= "where" then schedule() end
+  local ok, e = pcall(doors[door], ...)
+  if ok and door ~= "where" then ok, e = pcall(schedule) end
+  if not ok and not killed then
+    if not rawequal(e, OOM) then error(e, 0) end
+    killed = "memory"
+  end
   flush()
   local state = killed and 3 or paused and 2 or next(entries) and 1 or 0
   if killed then

@@ -22,6 +22,7 @@ function show(v)
 end
 
 local function write(text)
+  if killed then raise() end                       -- as in a __close that a limit has run
   piece_count = piece_count + 1
   pieces[piece_count] = text
   piece_bytes = piece_bytes + #text
@@ -59,9 +60,21 @@ function env.xpcall(f, handler, ...)
   end, ...))
 end
 
+local closers = setmetatable({}, weak)
 function env.setmetatable(t, meta)
   if type(t) ~= "table" then bad("bad argument #1 to 'setmetatable' (table expected, got " .. type(t) .. ")", 2) end
   if type(meta) == "table" and rawget(meta, "__gc") ~= nil then bad("__gc is not available to spells", 2) end
+  local close = type(meta) == "table" and rawget(meta, "__close")
+  if type(close) == "function" and not closers[close] then
+    -- It is run where memory has run out too, and must not put another error in that one's place.
+    local function closer(v, e)
+      if killed then raise() end
+      if rawequal(e, OOM) then kill("memory") end
+      return close(v, e)
+    end
+    closers[closer] = true
+    rawset(meta, "__close", closer)
+  end
   return setmetatable(t, meta)
 end
 
@@ -70,7 +83,10 @@ function env.getmetatable(v)
 end
 
 function env.collectgarbage(option)
-  if option == nil or option == "collect" then return gc("collect") end
+  if option == nil or option == "collect" then
+    look()
+    return gc("collect")
+  end
   if option == "count" then return gc("count") end
   bad('collectgarbage takes "collect" or "count" here', 2)
 end
@@ -104,7 +120,7 @@ end
 
 -- What the parts may use of this chunk.
 local inside = {
-  error = error, pcall = pcall, select = select, type = type, next = next, rawget = rawget,
+  error = error, pcall = pcall, rawequal = rawequal, select = select, type = type, next = next, rawget = rawget,
   rawlen = rawlen, setmetatable = setmetatable, tonumber = tonumber, tostring = tostring,
   unpack = unpack, concat = concat, find = find, gsub = gsub, format = format, match = match,
   gmatch = gmatch, rep = string.rep, string = string, table = table, math = math, utf8 = utf8,
@@ -114,7 +130,8 @@ local inside = {
   parked = parked, promises = promises, faults = faults, fault_meta = fault_meta, bad = bad,
   show = show, checked = checked, suspend = suspend, within_text = within_text, spawn = spawn,
   drop = drop, settle = settle, copy = copy, look = look, guarded = guarded, call = call,
-  unguarded = unguarded, open = open, running_task = function() return current end,
+  unguarded = unguarded, open = open, counted = counted, getinfo = getinfo, weak = weak,
+  raw_metatable = raw_metatable, running_task = function() return current end,
 }                                                  -- LONG: bytes or items worth a look at the clock
 
 local made = {}
@@ -127,6 +144,8 @@ local function need(part)
   end
   return made[part]
 end
+
+inside.need = need                                 -- for parts that need parts
 
 -- Makes the globals a program mentions; "*" stands for all.
 local function furnish(words)

@@ -2,11 +2,11 @@
 
 local inside = ...
 local error, pcall, select, type, find, concat, setmetatable, bad, checked, suspend, yieldable,
-  within_text, LOAD, env, open, call, promises, promise, settle, running_task =
+  within_text, LOAD, env, open, call, promises, promise, settle, running_task, counted =
   inside.error, inside.pcall, inside.select, inside.type, inside.find, inside.concat,
   inside.setmetatable, inside.bad, inside.checked, inside.suspend, inside.yieldable,
   inside.within_text, inside.LOAD, inside.env, inside.open, inside.call, inside.promises,
-  inside.promise, inside.settle, inside.running_task
+  inside.promise, inside.settle, inside.running_task, inside.counted
 
 -- Compiles text the script made, with safepoints like the program itself.
 local function compile(text, name, environment)
@@ -24,6 +24,7 @@ local function env_load(chunk, name, mode, ...)
   if type(chunk) == "function" then
     local parts = {}
     while true do
+      counted()                                    -- the reader may be a built-in, which is not
       local part = chunk()
       if part == nil or part == "" then break end
       if type(part) ~= "string" then return nil, "reader function must return a string" end

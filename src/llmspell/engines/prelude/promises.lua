@@ -51,7 +51,7 @@ local function cancel(promise)
   drop(state.task)
   state.watched = true
   local e = { code = "cancelled", message = "the task was cancelled", capability = "cancel", retryable = false }
-  faults[e] = ""
+  faults[e] = { where = "", class = "Cancelled" }
   settle(promise, false, setmetatable(e, fault_meta))
   return true
 end

@@ -24,10 +24,11 @@ local function spawn(entry, f, promise)
   return task
 end
 
+local DROPPED = {}                                 -- stands for a task that is no more: no script may resume it
 local drop
 function drop(task)
-  if base[task.co] then
-    base[task.co] = nil
+  if not task.dropped then
+    base[task.co] = DROPPED
     alive = alive - 1
     task.entry.tasks[task] = nil
     if task.id then
@@ -39,6 +40,12 @@ function drop(task)
   end
 end
 
+-- Text of the script for an error message: valid, and no longer than can cross.
+local function clipped(text)
+  if #text > 65536 then text = sub(text, 1, 65536) .. "..." end
+  return is_utf8(text) and text or (gsub(text, "[\128-\255]", "?"))
+end
+
 -- What the host is told of an uncaught error, as text.
 local function report(e, co, text)
   local said = { kind = "error", frames = co and script_frames(co) or nil }
@@ -48,14 +55,13 @@ local function report(e, co, text)
     said.retryable = rawget(e, "retryable") == true
     for _, k in next, { "code", "message", "capability" } do
       local v = rawget(e, k)
-      if type(v) == "string" then said[k] = is_utf8(v) and v or gsub(v, "[\128-\255]", "?") end
+      if type(v) == "string" then said[k] = clipped(v) end
     end
   elseif type(e) == "string" or type(e) == "number" then
-    e = tostring(e)
-    said.message = is_utf8(e) and e or gsub(e, "[\128-\255]", "?")
+    said.message = clipped(tostring(e))
   else
     local message = type(e) == "table" and rawget(e, "message")
-    if type(message) == "string" and is_utf8(message) then said.message = message end
+    if type(message) == "string" then said.message = clipped(message) end
     said.kind, said.type, said.value = "value", type(e), (to_text(e, "error"))
     said.message = text or said.message
   end
@@ -115,8 +121,8 @@ local function ended(task, ok, value)
 end
 
 local function step(task, ok, tag, what, x, y)
-  if killed then return end
-  if ok and tag == TOKEN then
+  if killed or task.dropped then return end
+  if ok and rawequal(tag, TOKEN) then
     if what == CALL or what == LOAD then
       last_id = last_id + 1
       task.id = last_id
@@ -131,7 +137,7 @@ local function step(task, ok, tag, what, x, y)
       local state = promises[x]
       state[#state + 1] = task
     end
-  elseif not ok and tag == OOM then
+  elseif not ok and rawequal(tag, OOM) then
     killed = "memory"
   else
     ended(task, ok, tag)

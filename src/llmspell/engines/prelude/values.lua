@@ -69,7 +69,7 @@ local function encode_table(v, out, path, depth, seen)
     if count ~= size then
       for k in next, v do
         if type(k) ~= "number" then
-          refuse(path, depth, "mixes list items with the key " .. tostring(k))
+          refuse(path, depth, "mixes list items with " .. (type(k) == "string" and "the key " .. k or "a " .. type(k) .. " as key"))
         end
       end
       refuse(path, depth, "is a list with holes")
@@ -154,7 +154,7 @@ local function to_text(v, called)
   nodes = 0
   local ok, e = pcall(encode, v, out, { called }, 1, {})
   if ok then return out[2] and concat(out) or out[1] end
-  if killed or e == OOM then checked(false, e) end
+  if killed or rawequal(e, OOM) then checked(false, e) end
   if type(e) ~= "table" then error(e, 0) end
   return nil, e[1] .. " " .. e[2]
 end

@@ -1,0 +1,11 @@
+-- attack: reads what the kernel tells of the machine
+-- expect: ok "denied denied denied"
+-- allow: fs:/**
+
+local codes = {}
+for i, path in ipairs({ "/sys/kernel/notes", "/sys/class/net", "/sys/../proc/version" }) do
+  local ok, value = pcall(fs.read, path)
+  if ok then print("ESCAPED " .. path, type(value) == "string" and value:sub(1, 80)) end
+  codes[i] = ok and "read" or value.code
+end
+return table.concat(codes, " ")

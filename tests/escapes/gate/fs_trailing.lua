@@ -1,0 +1,11 @@
+-- attack: adds slashes and dots at the end of a link to a file outside
+-- expect: ok "denied denied denied denied denied"
+-- allow: fs:{root}/**
+
+local codes = {}
+for i, path in ipairs({ "link/", "link/.", "link//", "up/secret.txt/", "up/secret.txt/." }) do
+  local ok, value = pcall(fs.read, path)
+  if ok then print("ESCAPED " .. path, type(value) == "string" and value:sub(1, 80)) end
+  codes[i] = ok and "read" or value.code
+end
+return table.concat(codes, " ")

@@ -1,0 +1,6 @@
+-- attack: inserts into a table that says it is 2^53 items long
+-- expect: error | limit time
+-- limits: time=0.15
+
+table.insert(setmetatable({}, {__len = function() return 2 ^ 53 end}), 1, 1)
+print("ESCAPED")

@@ -1,0 +1,232 @@
+"""Attacks on the sandbox, one file each: every one is held, and none disturbs what runs next."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import resource
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+import pytest
+from attacks import MARK, Attack, AttackError, describe, read_attack, read_attacks
+from places import SECRETS, Place, bad_server, fresh_place
+
+import llmspell
+from llmspell.limits import LEVEL_LIMITS
+from llmspell.spells.program import Program
+
+FOLDERS = [Path(__file__).parent / "escapes" / name for name in ("lua", "gate")]
+
+MODES = ("none", "process")
+"""Kinds of isolation every attack is run in: "none" is this process, "process" a worker."""
+
+PATIENCE = 5.0
+"""Seconds an attack may run on after its time limit: a bound against hanging, no measurement."""
+
+MEMORY = 250_000_000
+"""Bytes by which one attack may raise the most this process has held."""
+
+OPEN = tomllib.loads((FOLDERS[0].parent / "open.toml").read_text(encoding="utf-8"))
+"""Attacks that are not held yet: what becomes of them -> name -> why."""
+
+CANARY = """
+local Account = setmetatable({}, {
+  __call = function(class, n) return setmetatable({n = n}, class) end,
+})
+Account.__index = Account
+Account.__add = function(a, b) return Account(a.n + b.n) end
+function Account:show() return ("%d!"):format(self.n) end
+local squares = {}
+for n in coroutine.wrap(function() for n = 1, 4 do coroutine.yield(n * n) end end) do
+  table.insert(squares, math.floor(n))
+end
+local ok, why = pcall(error, {code = "mine"})
+return {
+  (Account(40) + Account(2)):show(), table.concat(squares, " "), ok, why.code,
+  json.decode(json.encode({list = squares})).list[3], string.upper("fine"), tostring(print),
+  await(async(function() return #squares end)),
+}
+"""
+SINGS = ["42!", "1 4 9 16", False, "mine", 9, "FINE", "function", 4]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with bad_server() as address:
+        yield address
+
+
+@pytest.fixture
+def watched() -> Iterator[None]:
+    """Ends this whole process, with a traceback, where an attack would hang it for ever."""
+    faulthandler.dump_traceback_later(90, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def runs() -> Iterator[Any]:
+    for folder in FOLDERS:
+        for attack in read_attacks(folder):
+            name = f"{folder.name}/{attack.name}"
+            for engine, mode in product(attack.engines, MODES):
+                reasons = {
+                    what: why
+                    for what, names in OPEN.items()
+                    for known, why in names.items()
+                    if known in (name, f"{name}-{engine}", f"{name}-{mode}")
+                }
+                yield pytest.param(
+                    *(attack, engine, mode),
+                    id=f"{name}-{engine}-{mode}",
+                    marks=marks(attack, mode, reasons),
+                )
+
+
+def marks(attack: Attack, mode: str, reasons: Mapping[str, str]) -> list[pytest.MarkDecorator]:
+    here = mode == "none"
+    if here and attack.alone:
+        return [pytest.mark.skip(reason=f"only isolated: {attack.alone}")]
+    if "succeeds" in reasons:
+        return [pytest.mark.xfail(reason=reasons["succeeds"], strict=True)]
+    unrun = reasons.get("not_run") or (here and reasons.get("not_run_here"))
+    return [pytest.mark.xfail(reason=unrun, run=False)] if unrun else []
+
+
+@pytest.mark.parametrize(("attack", "engine", "mode"), list(runs()))
+@pytest.mark.usefixtures("watched")
+def test_attack_is_held(
+    attack: Attack,
+    engine: str,
+    mode: str,
+    address: str,
+    record_property: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    before = peak_memory()
+    with fresh_place(address, racing="race" in attack.name) as place:
+        told = asyncio.run(tell(attack, engine, mode, place))
+    record_property("seconds_over", round(told.over, 3))
+    assert attack.complaints(told.result, told.log) == []
+    assert told.canary.error is None, f"the next spell: {describe(told.canary.error)}"
+    assert told.canary.value == SINGS
+    assert told.over < PATIENCE
+    assert peak_memory() - before < MEMORY
+
+
+class Told(NamedTuple):
+    """What became of an attack: `over` is how many seconds it ran beyond its limit of time."""
+
+    result: llmspell.Result
+    log: list[Any]
+    over: float
+    canary: llmspell.Result
+
+
+async def tell(attack: Attack, engine: str, mode: str, place: Place) -> Told:
+    log: list[Any] = []
+    session = llmspell.Session(
+        engine=engine,
+        level="untrusted",
+        limits=attack.limits,
+        allow=[place.filled(grant) for grant in attack.allow],
+        folder=place.root,
+        stdin=place.stdin,
+        log=lambda *told: log.append(told),
+    )
+    session.isolation = mode  # the constructor refuses "none" for spells of strangers
+    async with session:
+        program = Program(place.filled(attack.source), "spell", ".lua", str(place.root))
+        began = monotonic()
+        result = await session.attempt(program)
+        over = monotonic() - began - float(session.limits.time or 0)
+        # The limits of an attack may be too tight for the canary.
+        limits = LEVEL_LIMITS["untrusted"]._asdict()
+        canary = await session.attempt(Program(CANARY, "canary"), limits=limits)
+    return Told(result, log, over, canary)
+
+
+def peak_memory() -> int:
+    """Bytes this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(list(FOLDERS[0].glob("*.lua"))) >= 75
+
+
+def test_only_attacks_that_exist_are_open() -> None:
+    names = {
+        name
+        for folder in FOLDERS
+        for attack in read_attacks(folder)
+        for tail in ("", *(f"-{word}" for word in (*attack.engines, "none", "process")))
+        for name in (f"{folder.name}/{attack.name}{tail}",)
+    }
+    assert {name for table in OPEN.values() for name in table} <= names
+
+
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("-- attack: a\n", "not both"),
+        ("-- expect: refused\n", "not both"),
+        ("-- attack: a\n-- expect: limit patience\n", "no outcome"),
+        ("-- attack: a\n-- expect: ok\n", "not JSON"),
+        ("-- attack: a\n-- expect: error Denied!\n", "no outcome"),
+        ("-- attack: a\n-- expect: refused\n-- remark: b\n", "cannot read"),
+        ("-- attack: a\n-- attack: a\n-- expect: refused\n", "cannot read"),
+        ("-- attack: a\n-- expect: refused\n-- a remark\n", "cannot read"),
+        ("-- attack: a\n-- expect: refused\n-- engines: lua51\n", "engines are"),
+        ("-- attack: a\n-- expect: refused\n-- limits: time\n", "limits are"),
+        ("-- attack: a\n-- expect: refused\n-- only: isolated\n", "because"),
+        ("-- attack: a\n-- expect: refused\n\nreturn 1\n", "never says"),
+    ],
+)
+def test_a_wrong_head_is_refused(tmp_path: Path, head: str, complaint: str) -> None:
+    path = tmp_path / "attack.lua"
+    path.write_text(head if complaint == "never says" else f"{head}\nprint('{MARK}')\n")
+    with pytest.raises(AttackError, match=complaint):
+        read_attack(path)
+
+
+@pytest.mark.parametrize(
+    ("expect", "body", "held"),
+    [
+        ('ok {"a":[1]}', "return {a = {1}}", True),
+        ("ok 1", "return 2", False),
+        ("ok 1", "print('ESCAPED') return 1", False),
+        ("ok null", "log.info('ESCAPED')", False),
+        ("error", "error('x')", True),
+        ("error runtime: x", "error('x')", True),
+        ("error: x", "error('x')", True),
+        ("error runtime : y", "error('x')", False),
+        ("error", "error('ESCAPED')", False),
+        ("error", "error({said = 'ESCAPED'})", False),
+        ("error", "return 1", False),
+        ("error denied: no grant", "fs.read('x')", True),
+        ("limit steps", "while true do end", True),
+        ("limit time", "while true do end", False),
+        ("error", "while true do end", False),
+        ("ok 1 | limit steps", "while true do end", True),
+        ("refused", "return return", True),
+        ("refused", "error('x')", False),
+    ],
+)
+def test_an_outcome_is_told_from_others(tmp_path: Path, expect: str, body: str, held: bool) -> None:
+    path = tmp_path / "attack.lua"
+    path.write_text(f"-- attack: a\n-- expect: {expect}\n\n{body} -- {MARK}\n")
+    attack = read_attack(path)
+    log: list[Any] = []
+    session = llmspell.Session(
+        level="untrusted", limits={"steps": 100}, log=lambda *told: log.append(told)
+    )
+    session.isolation = "none"
+    result = session.attempt_sync(Program(attack.source, "spell"))
+    assert (attack.complaints(result, log) == []) is held
