@@ -105,6 +105,7 @@ MEANT = {
     "MemoryLimit": "other limit",
     "TimeLimit": "time limit",
     "OutputLimit": "other limit",
+    "DiskLimit": "other limit",
     "CallLimit": "other limit",
     "TaskLimit": "other limit",
     "BudgetExceeded": "budget",

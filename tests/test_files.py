@@ -14,7 +14,14 @@ from time import monotonic
 
 import pytest
 
-from llmspell.errors import BadArgument, CapabilityError, Denied, FileFailure, NotFound
+from llmspell.errors import (
+    BadArgument,
+    CapabilityError,
+    Denied,
+    DiskLimit,
+    FileFailure,
+    NotFound,
+)
 from llmspell.host import beneath
 from llmspell.host import files as files_unit
 from llmspell.host.files import Entry, Files
@@ -631,3 +638,40 @@ def test_settings_are_not_changed(files: Files, base: Path) -> None:
     assert files.read("llmspell.toml") == b"[limits]\n"
     files.copy("llmspell.toml", "mine.toml")
     assert names(base) == ["folder", "llmspell.toml", "mine.toml", "notes.txt", "other"]
+
+
+def test_what_is_written_is_counted_before_it_is(files: Files, base: Path) -> None:
+    """Each way to write tells how much; one that may not leaves everything as it was."""
+    spent: list[int] = []
+    files.write("notes.txt", b"x" * 900, spent.append)
+    files.write("new.txt", b"", spent.append)
+    files.append("new.txt", b"abc", spent.append)
+    files.append("newer.txt", b"abc", spent.append)
+    files.copy("notes.txt", "copy.txt", spent.append)
+    files.move("copy.txt", "moved.txt", spent.append)
+    files.make_directory("a/b/c", spent.append)
+    files.make_directory("a/b/c", spent.append)
+    files.remove("moved.txt")
+    assert spent == [4096, 4096, 3, 4096, 4096, 4096, 4096, 4096]
+    spent.clear()
+    roomy = Files(base, Grants(base))
+    roomy.write("large", b"x" * 50_000, spent.append)
+    assert spent == [50_000]
+
+    def refuse(size: int) -> None:
+        raise DiskLimit
+
+    before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
+    calls: list[Callable[[], object]] = [
+        lambda: files.write("notes.txt", b"y", refuse),
+        lambda: files.write("other.txt", b"y", refuse),
+        lambda: files.append("notes.txt", b"y", refuse),
+        lambda: files.append("other.txt", b"y", refuse),
+        lambda: files.copy("notes.txt", "other.txt", refuse),
+        lambda: files.make_directory("d/e", refuse),
+    ]
+    for call in calls:
+        with pytest.raises(DiskLimit):
+            call()
+    assert {path: path.read_bytes() for path in base.rglob("*") if path.is_file()} == before
+    assert not (base / "d").exists()

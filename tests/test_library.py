@@ -73,7 +73,7 @@ def test_a_result_has_all_that_came_of_a_run() -> None:
     usage = result.usage.as_dict()
     assert (usage["calls"], usage["output"], usage["model_calls"], usage["cost"]) == (1, 7, 0, 0.0)
     assert set(usage) == {
-        *("seconds", "cpu", "steps", "memory", "output", "calls"),
+        *("seconds", "cpu", "steps", "memory", "output", "disk", "calls"),
         *("model_calls", "input_tokens", "output_tokens", "cost"),
     }
     assert usage["seconds"] > 0
@@ -595,6 +595,11 @@ class Echo(BaseHTTPRequestHandler):
             status, body = 200, f'{{"{key}": '
         elif how == "shape":
             status, body = 200, json.dumps({"choices": key})
+        elif how == "content":
+            answer = {"role": "assistant", "content": f"your key is {key}"}
+            choice = {"index": 0, "finish_reason": "stop", "message": answer}
+            given = {"id": "1", "object": "chat.completion", "created": 1, "model": "m"}
+            status, body = 200, json.dumps({**given, "choices": [choice]})
         elif how == "event":
             status, kind, body = 200, "text/event-stream", f"data: {body}\n\n"
         self.send_response(status)
@@ -620,7 +625,7 @@ def echo() -> Iterator[str]:
     server.server_close()
 
 
-HOWS = ("401", "400", "404", "429", "500", "text", "broken", "shape", "event",
+HOWS = ("content", "401", "400", "404", "429", "500", "text", "broken", "shape", "event",
         "long160", "long170", "long175", "long180")  # fmt: skip
 
 
@@ -737,7 +742,39 @@ def test_secrets_cannot_be_read(watched: Callable[..., llmspell.Result], level: 
     assert Path(".env").read_text() == f"ANTHROPIC_API_KEY={FILE_KEY}\nHARMLESS=yes\n"
 
 
-@pytest.mark.parametrize("how", HOWS)
+ENDS = (
+    "return said",
+    "return {[said] = {said}}",
+    "error(said)",
+    "error({message = said})",
+    "error({code = said, list = {said}})",
+    "fs.read(said)",
+    "require(said)",
+)
+"""How a spell may end with a text."""
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_sink_shows_a_key_the_spell_has_got(
+    watched: Callable[..., llmspell.Result], end: str
+) -> None:
+    """Whatever it does with one: print, log, return or raise it, or put it into a call."""
+    source = """
+        local said = llm.generate("x", {model = "echocontent/m"})
+        print(said) io.write(said, "\\n") log.warn(said, {[said] = {list = {said}}})
+        pcall(fs.read, said) pcall(json.decode, said) tools.calculate("1 + 1")
+        pcall(tools.execute, said, {[said] = said})
+        print(said:match("key is (.+)") == params.key)
+        """
+    result = watched(source + end, {"key": KEY})
+    assert result.output == "your key is ***\nyour key is ***\ntrue\n"
+    if result.error is None:
+        assert "***" in repr(result.value)
+    else:
+        assert "***" in f"{result.error}{getattr(result.error, 'value', '')}"
+
+
+@pytest.mark.parametrize("how", [how for how in HOWS if how != "content"])
 def test_a_provider_that_echoes_the_key(watched: Callable[..., llmspell.Result], how: str) -> None:
     caught = watched(
         """

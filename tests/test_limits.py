@@ -151,8 +151,8 @@ def test_an_unknown_limit_names_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         Limits().updated({"seconds": 5})
     assert str(caught.value) == (
-        "'seconds' is not a limit: use one of calls, cost, cpu, depth, memory, output, steps, "
-        "tasks, time, tokens"
+        "'seconds' is not a limit: use one of calls, cost, cpu, depth, disk, memory, output, "
+        "steps, tasks, time, tokens"
     )
 
 

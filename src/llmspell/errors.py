@@ -14,7 +14,7 @@
     |     |- FileFailure            a file could not be read or written
     |     `- ProviderFailure        a network peer or a model provider failed
     |- LimitExceeded            never catchable by a script
-    |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  CallLimit  TaskLimit
+    |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  DiskLimit  CallLimit  TaskLimit
     |  `- BudgetExceeded          tokens or dollars
     |- SpellError               the spell's packager
     |  `- ParamError              a parameter does not fit the spell
@@ -243,6 +243,14 @@ class OutputLimit(LimitExceeded):
     advice = "raise it with --limit output=1MB"
 
 
+class DiskLimit(LimitExceeded):
+    """More bytes written to files than allowed."""
+
+    code = "disk"
+    quantity = "disk"
+    advice = "raise it with --limit disk=1GB"
+
+
 class CallLimit(LimitExceeded):
     """More host calls than allowed."""
 
@@ -346,6 +354,7 @@ LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
         MemoryLimit,
         TimeLimit,
         OutputLimit,
+        DiskLimit,
         CallLimit,
         TaskLimit,
         BudgetExceeded,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .errors import BudgetExceeded, CallLimit, MemoryLimit, OutputLimit, UsageError
+from .errors import BudgetExceeded, CallLimit, DiskLimit, MemoryLimit, OutputLimit, UsageError
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20,
          "g": 10**9, "gb": 10**9, "gib": 2**30}  # fmt: skip
@@ -25,6 +25,7 @@ class Limits(NamedTuple):
     steps: loop turns and function calls of the script.
     memory: bytes the script engine may hold.
     output: bytes the script may print, and as many that it may log.
+    disk: bytes the script may write to files; a file or folder it makes counts as 4096 at least.
     calls: host calls.
     tasks: tasks of the script alive at the same time.
     depth: nesting depth of values that cross.
@@ -37,6 +38,7 @@ class Limits(NamedTuple):
     steps: int | None = None
     memory: int | None = 256 * 10**6
     output: int | None = 16 * 2**20
+    disk: int | None = 10**9
     calls: int | None = 100_000
     tasks: int | None = 1000
     depth: int = 32
@@ -55,9 +57,11 @@ class Limits(NamedTuple):
 
 
 LEVEL_LIMITS: dict[str, Limits] = {
-    "untrusted": Limits(time=30.0, memory=64 * 10**6, output=64 * 1024, calls=2000, tasks=100),
+    "untrusted": Limits(
+        time=30.0, memory=64 * 10**6, output=64 * 1024, disk=32 * 10**6, calls=2000, tasks=100
+    ),
     "trusted": Limits(),
-    "privileged": Limits(time=None, memory=10**9, calls=None, tasks=None, output=None),
+    "privileged": Limits(time=None, memory=10**9, calls=None, tasks=None, output=None, disk=None),
 }
 """The limits of each level."""
 
@@ -88,7 +92,7 @@ def read_limit(name: str, value: Any) -> Any:
 class Usage:
     """What a run has used. `cost` is None as soon as one call's price is unknown."""
 
-    __slots__ = ("calls", "cost", "cpu", "input_tokens", "memory", "model_calls", "output",
+    __slots__ = ("calls", "cost", "cpu", "disk", "input_tokens", "memory", "model_calls", "output",
                  "output_tokens", "seconds", "steps")  # fmt: skip
 
     def __init__(self) -> None:
@@ -97,6 +101,7 @@ class Usage:
         self.steps = 0
         self.memory = 0
         self.output = 0
+        self.disk = 0
         self.calls = 0
         self.model_calls = 0
         self.input_tokens = 0
@@ -148,6 +153,12 @@ class Meter:
         self.logged += size
         if self.limits.output is not None and self.logged > self.limits.output:
             raise OutputLimit(f"{self.limits.output} bytes")
+
+    def charge_disk(self, size: int) -> None:
+        """Counts bytes before they are written to a file."""
+        self.usage.disk += size
+        if self.limits.disk is not None and self.usage.disk > self.limits.disk:
+            raise DiskLimit(f"{self.limits.disk} bytes")
 
     def room(self) -> int | None:
         """Tokens that may still be reserved, or None without a limit."""

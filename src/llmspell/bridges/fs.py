@@ -69,7 +69,7 @@ def write(ctx: Context, path: str, content: bytes) -> None:
     path: path of the file; its folder must exist.
     content: the new content.
     """
-    ctx.services.files.write(path, content)
+    ctx.services.files.write(path, content, ctx.meter.charge_disk)
 
 
 @capability("fs.append", since="0.1", needs="fs.write", tool="file_append")
@@ -79,7 +79,7 @@ def append(ctx: Context, path: str, content: bytes) -> None:
     path: path of the file.
     content: what to add.
     """
-    ctx.services.files.append(path, content)
+    ctx.services.files.append(path, content, ctx.meter.charge_disk)
 
 
 @capability("fs.exists", since="0.1", needs="fs.read", tool="file_exists")
@@ -127,7 +127,7 @@ def make_directory(ctx: Context, path: str) -> None:
 
     path: its path.
     """
-    ctx.services.files.make_directory(path)
+    ctx.services.files.make_directory(path, ctx.meter.charge_disk)
 
 
 @capability("fs.move", since="0.1", needs="fs.write", tool="file_move")
@@ -137,7 +137,7 @@ def move(ctx: Context, source: str, target: str) -> None:
     source: path of the file.
     target: its new path.
     """
-    ctx.services.files.move(source, target)
+    ctx.services.files.move(source, target, ctx.meter.charge_disk)
 
 
 @capability("fs.copy", since="0.1", needs="fs.write", tool="file_copy")
@@ -147,4 +147,4 @@ def copy(ctx: Context, source: str, target: str) -> None:
     source: path of the file.
     target: path of the copy.
     """
-    ctx.services.files.copy(source, target)
+    ctx.services.files.copy(source, target, ctx.meter.charge_disk)

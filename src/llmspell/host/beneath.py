@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -28,12 +28,13 @@ NO_LINKS_BENEATH = 0x02 | 0x04 | 0x08
 
 
 @contextlib.contextmanager
-def directory(names: tuple[str, ...], *, make: bool = False) -> Iterator[int]:
-    """A descriptor of the directory `names` lead to from "/"; `make` makes what is missing.
+def directory(names: tuple[str, ...], *, make: Callable[[], object] | None = None) -> Iterator[int]:
+    """A descriptor of the directory `names` lead to from "/".
 
-    Raises OSError: ELOOP where a link is in the way.
+    With `make`, what is missing is made, and `make` called before each. Raises OSError: ELOOP where
+    a link is in the way.
     """
-    call = None if make else _openat2()
+    call = None if make is not None else _openat2()
     opened = _walk(names, make) if call is None else call(names)
     try:
         yield opened
@@ -41,11 +42,12 @@ def directory(names: tuple[str, ...], *, make: bool = False) -> Iterator[int]:
         os.close(opened)
 
 
-def _walk(names: tuple[str, ...], make: bool) -> int:
+def _walk(names: tuple[str, ...], make: Callable[[], object] | None) -> int:
     opened = os.open("/", STEP)
     try:
         for name in names:
-            if make:
+            if make is not None and not _is_there(name, opened):
+                make()
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, dir_fd=opened)
             below = step(name, STEP, opened)
@@ -55,6 +57,14 @@ def _walk(names: tuple[str, ...], make: bool) -> int:
         os.close(opened)
         raise
     return opened
+
+
+def _is_there(name: str, above: int) -> bool:
+    try:
+        os.stat(name, dir_fd=above, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def step(name: str, flags: int, above: int) -> int:

@@ -27,6 +27,7 @@ import secrets
 import stat
 import unicodedata
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,10 +35,14 @@ from ..errors import BadArgument, CapabilityError, Denied, FileFailure, FileNotF
 from ..policy import denial
 from . import beneath
 
+Spend = Callable[[int], None]
+
 MAX_BYTES = 16 * 1024 * 1024
 MAX_PATH = 4096
 """Bytes of a path, as on most systems: resolving takes time with the square of the length."""
 MAX_ENTRIES = 10_000
+BLOCK = 4096
+"""Bytes that a file or directory is counted as when it is made."""
 
 CLOSED_TREES = ("/proc", "/sys", "/dev")
 """Trees of the operating system that look like files and are doors into processes and devices."""
@@ -102,8 +107,15 @@ class _Place(NamedTuple):
         return "/" + "/".join((*self.directory, self.name) if self.name else self.directory)
 
 
+def _free(size: int) -> None:
+    """Counts nothing."""
+
+
 class Files:
-    """Files beneath the grants. Relative paths are taken from `base`."""
+    """Files beneath the grants. Relative paths are taken from `base`.
+
+    What writes takes `spend`, which is told how many bytes, before they are written.
+    """
 
     def __init__(
         self, base: Path, demand: Callable[[str, str], None], max_bytes: int = MAX_BYTES
@@ -119,21 +131,22 @@ class Files:
             self._ask("fs.read", place, path)
             return self._content(place, "read", path)[0]
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, spend: Spend = _free) -> None:
         """Make `data` the whole content of a file: all of it, or the file stays as it was."""
         with _reported("write", path):
             place = self._place("write", path)
             self._ask("fs.write", place, path)
-            self._replace(place, data, None, "write", path)
+            self._replace(place, data, None, "write", path, spend)
 
-    def append(self, path: str, data: bytes) -> None:
+    def append(self, path: str, data: bytes, spend: Spend = _free) -> None:
         """Add `data` at the end of a file, which is made when it does not exist."""
         verb = "append to"
         with _reported(verb, path):
             place = self._place(verb, path)
             self._ask("fs.write", place, path)
             with beneath.directory(place.directory) as directory:
-                _check_target(directory, place.name)
+                there = _check_target(directory, place.name)
+                spend(len(data) if there else max(len(data), BLOCK))
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _LEAF
                 with _open_file(place.name, flags, directory) as (file, state):
                     if state.st_size + len(data) > self.max_bytes:
@@ -203,17 +216,17 @@ class Files:
                 else:
                     raise OSError(errno.ENXIO, "")
 
-    def make_directory(self, path: str) -> None:
+    def make_directory(self, path: str, spend: Spend = _free) -> None:
         """Make a directory and those above it; nothing happens when it exists."""
         verb = "make directory"
         with _reported(verb, path):
             place = self._place(verb, path)
             self._ask("fs.write", place, path)
             names = (*place.directory, place.name) if place.name else place.directory
-            with beneath.directory(names, make=True):
+            with beneath.directory(names, make=partial(spend, BLOCK)):
                 pass
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, spend: Spend = _free) -> None:
         """Give a file another name; a file that has this name is replaced at once.
 
         Only files move. A directory would take along what lies beneath it, past any rule
@@ -245,11 +258,11 @@ class Files:
             # Another file system: copy, and give up the old name only after that.
             data, mode = self._content(old, "move", source)
             with _reported("move to", target):
-                self._replace(new, data, mode, "move to", target)
+                self._replace(new, data, mode, "move to", target, spend)
             with beneath.directory(old.directory) as old_directory:
                 os.unlink(old.name, dir_fd=old_directory)
 
-    def copy(self, source: str, target: str) -> None:
+    def copy(self, source: str, target: str, spend: Spend = _free) -> None:
         """Write the content of a file to another, as `write` does."""
         with _reported("copy", source):
             old = self._place("copy", source)
@@ -258,7 +271,7 @@ class Files:
             self._ask("fs.write", new, target)
             data, mode = self._content(old, "copy", source)
         with _reported("copy to", target):
-            self._replace(new, data, mode, "copy to", target)
+            self._replace(new, data, mode, "copy to", target, spend)
 
     def _place(self, verb: str, path: str, *, follow: bool = True) -> _Place:
         """Resolve a path as the script wrote it and refuse what no grant can open.
@@ -329,13 +342,22 @@ class Files:
                     raise self._too_large(verb, path)
                 return b"".join(pieces), stat.S_IMODE(state.st_mode) & 0o777
 
-    def _replace(self, place: _Place, data: bytes, mode: int | None, verb: str, path: str) -> None:
+    def _replace(
+        self,
+        place: _Place,
+        data: bytes,
+        mode: int | None,
+        verb: str,
+        path: str,
+        spend: Spend,
+    ) -> None:
         """Write a temporary file beside the target and rename it over the target.
 
         An existing target keeps its permissions; a new one gets `mode`, or the usual ones.
         """
         if len(data) > self.max_bytes:
             raise self._too_large(verb, path)
+        spend(max(len(data), BLOCK))
         with beneath.directory(place.directory) as directory:
             owner: os.stat_result | None = None
             if _check_target(directory, place.name):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
 
+    from .secrets import Secret
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -26,7 +28,7 @@ class Connection:
 
     provider: str
     base_url: str
-    key: str
+    key: Secret
     http: AsyncClient
     settings: ModelSettings
 
@@ -40,7 +42,7 @@ def _openai_client(to: Connection, headers: Mapping[str, str] | None = None) -> 
     return AsyncOpenAI(
         base_url=to.base_url,
         # The SDK insists on a key; servers that want none ignore it.
-        api_key=to.key or "none",
+        api_key=to.key.reveal() or "none",
         max_retries=0,
         http_client=to.http,
         default_headers=headers,
@@ -64,7 +66,7 @@ def _anthropic(name: str, to: Connection) -> Model[Any]:
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
     client = AsyncAnthropic(
-        base_url=to.base_url, api_key=to.key, max_retries=0, http_client=to.http
+        base_url=to.base_url, api_key=to.key.reveal(), max_retries=0, http_client=to.http
     )
     provider = AnthropicProvider(anthropic_client=client)
     return AnthropicModel(name, provider=provider, settings=to.settings)
@@ -75,7 +77,7 @@ def _gemini(name: str, to: Connection) -> Model[Any]:
     from pydantic_ai.providers.google import GoogleProvider
 
     # Google's SDK retries only when given retry options.
-    provider = GoogleProvider(base_url=to.base_url, api_key=to.key, http_client=to.http)
+    provider = GoogleProvider(base_url=to.base_url, api_key=to.key.reveal(), http_client=to.http)
     return GoogleModel(name, provider=provider, settings=to.settings)
 
 

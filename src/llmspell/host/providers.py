@@ -100,7 +100,7 @@ class Provider:
         """The pydantic-ai model. Raises ProviderFailure when key, address or SDK is missing."""
         full = f"{self.name}/{model}"
         key_from = _first_set(self.keys, environment)
-        key = (key_from and environment.get(key_from)) or ""
+        key = environment.secret(key_from or "")
         if self.needs_key and not key:
             raise ProviderFailure(
                 f"{full} needs {self.key_names}: set it in the environment or in .env",

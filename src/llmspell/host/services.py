@@ -34,8 +34,13 @@ class Services:
         self.environment = environment
         self.model = model
         self.notify = notify
-        self.log = log
+        self._log = log
         self.stdin = stdin
+
+    def log(self, level: str, message: str, fields: dict[str, object]) -> None:
+        """Tells the log, which gets no secret to see."""
+        hide = self.environment.filter
+        self._log(level, hide.text(message), hide.data(fields))
 
     @cached_property
     def files(self) -> Files:

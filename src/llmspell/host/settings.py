@@ -30,11 +30,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, Denied, UsageError, near_miss
 from ..limits import Limits
 from ..policy import ISOLATIONS, LEVELS, Grant
+from .secrets import Filter, Secret, is_secret
 
 DEFAULT_TIMEOUT = 120.0
 """Seconds: long answers of large models take about a minute."""
@@ -45,15 +47,6 @@ PROVIDER_KINDS = ("openai", "anthropic", "gemini", "ollama", "openrouter", "open
 GUARDED = ("allow", "level", "providers")
 """What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
 
-# Not compiled here: few commands look at names. AUTHOR is a word of its own: GIT_AUTHOR_NAME is no
-# secret, AUTHORIZATION is one. So is PWD: the current folder, but MYSQL_PWD.
-_SECRET_NAME = (
-    r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|COOKIE|WEBHOOK|AUTH(?!OR(?:_|$))"
-    r"|(?<!^OLD)(?<=.)PWD|(?:^|_)(?:PAT|DSN)(?:_|$)"
-)
-_SECRET_VALUE = r"://[^/\s:@]*:([^/\s@]+)@"
-"""An address with a password in it."""
-_SHORTEST_SECRET = 8
 _PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
@@ -268,49 +261,44 @@ class Environment:
         also_secret: Iterable[str] = (),
     ) -> None:
         dotenv = _read_dotenv(cwd)
-        self.variables: dict[str, str] = {**dotenv, **environ}
+        # Which of them are secret is only looked at when somebody asks.
+        self.variables = {name: Secret(value) for name, value in {**dotenv, **environ}.items()}
         self._only_in_dotenv = dotenv.keys() - environ.keys()
         self._also_secret = frozenset(also_secret)
-        self._secrets: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         return f"<Environment of {len(self.variables)} variables>"
 
     def get(self, name: str) -> str | None:
         """The value for the host's own use; None when unset or empty."""
-        return self.variables.get(name) or None
+        return self.secret(name).reveal() or None
+
+    def secret(self, name: str) -> Secret:
+        """The same as what shows itself as ***; an empty one when it is unset."""
+        return self.variables.get(name) or Secret("")
 
     def in_dotenv(self, name: str) -> bool:
         """Whether the value comes from `.env`, which may be somebody else's."""
         return name in self._only_in_dotenv
 
     def public(self, name: str) -> str | None:
-        """The value as a script may see it. Raises Denied for a name that looks secret."""
+        """The value as a script may see it. Raises Denied for one that looks secret."""
         if self.is_secret(name):
             raise Denied(f"{name} looks like a secret: scripts cannot read it")
-        return self.variables.get(name)
+        return self.variables[name].reveal() if name in self.variables else None
 
     def is_secret(self, name: str) -> bool:
-        """Whether the variable holds a secret, by its name or by a password in its value."""
-        return (
-            name in self._also_secret
-            or re.search(_SECRET_NAME, name.upper()) is not None
-            or re.search(_SECRET_VALUE, self.variables.get(name, "")) is not None
-        )
+        """Whether the variable holds a secret, or would when it were set."""
+        return name in self._also_secret or is_secret(name, self.secret(name).reveal())
+
+    @cached_property
+    def filter(self) -> Filter:
+        """What takes the secrets of the environment out of text."""
+        return Filter(value for name, value in self.variables.items() if self.is_secret(name))
 
     def redact(self, text: str) -> str:
         """The text with every secret value of the environment replaced by `***`."""
-        if self._secrets is None:
-            values = {v for k, v in self.variables.items() if self.is_secret(k)}
-            for value in tuple(values):
-                values.update(re.findall(_SECRET_VALUE, value))
-            # The longest first: one secret may contain another.
-            long = (value for value in values if len(value) >= _SHORTEST_SECRET)
-            self._secrets = tuple(sorted(long, key=lambda value: (-len(value), value)))
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, "***")
-        return text
+        return self.filter.text(text)
 
 
 def _read_dotenv(cwd: str | os.PathLike[str] | None) -> dict[str, str]:

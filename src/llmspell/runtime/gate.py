@@ -92,7 +92,7 @@ class Gate:
             if capability.gives:
                 self.context.meter.hold(len(args))
             if self._journal is not None and not capability.again:
-                recorded = self._journal.recorded(name, args)
+                recorded = self._journal.recorded(name, self._hidden(args))
                 if recorded is not None:
                     self.place = recorded.place
                     return self.leave(name, args, recorded.answer, began)
@@ -202,10 +202,15 @@ class Gate:
             self.records.append(record)
         known = self.catalogue.get(name)
         if self._journal is not None and not (known is not None and known.again):
-            self._journal.record(name, args, answer)
+            kept = self._hidden(answer) if isinstance(answer, bytes) else answer
+            self._journal.record(name, self._hidden(args), kept)
         if self._on_call is not None:
             self._on_call(record)
         return answer
+
+    def _hidden(self, text: bytes) -> bytes:
+        """Text of a call as it is recorded."""
+        return self._redact(text.decode()).encode()
 
     def adopt(self, kind: str, thing: Any) -> Handle:
         """Keeps a host object for the script under a new number."""

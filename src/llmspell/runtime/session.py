@@ -291,12 +291,13 @@ class Run:
         if session.isolation == "process" and not self.remote:
             raise UsageError(f"the engine {name} was given as an object, which cannot be isolated")
         self.driver = Driver(self.isolate, bounds, Meter(bounds, self.result.usage))
+        self._hide = session.services.environment.filter
         self.driver.gate = self.gate = Gate(
             CATALOGUE,
             self.driver.call_function,
             session.journal,
             session.on_call,
-            session.services.environment.redact,
+            self._hide.text,
         )
         self._output: list[str] = []
         self._sources = {program.name: program.source}
@@ -375,7 +376,8 @@ class Run:
             self.result.error = self._located(ended.error)
             ended.error.host_error = self.gate.failures.get(ended.error.message)
             return
-        value = decode(ended.value, self.driver.call_function)
+        told = self._hide.text(ended.value.decode())
+        value = decode(told.encode(), self.driver.call_function)
         try:
             refuse_references(value, "the result")
         except CannotCross as error:
@@ -384,13 +386,19 @@ class Run:
             self.result.value = value
 
     def _located(self, error: LlmspellError) -> LlmspellError:
-        """Adds the source line the error names."""
+        """Adds the source line the error names. What a script raised may hold what it read."""
+        error.message = self._hide.text(error.message)
+        error.args = (error.message,)
+        if isinstance(error, ScriptRuntimeError):
+            error.value = self._hide.data(error.value)
         source = self._sources.get(error.file, "")
         if 0 < error.line <= source.count("\n") + 1:
-            error.source_line = source.split("\n")[error.line - 1].rstrip()
+            line = source.split("\n")[error.line - 1].rstrip()
+            error.source_line = self._hide.text(line)
         return error
 
     def _write(self, text: str) -> None:
+        text = self._hide.text(text)
         kept = self.driver.meter.charge_output(text)
         self._output.append(kept)
         if self._session.output is not None:
