@@ -1,5 +1,5 @@
 -- attack: has the host keep error messages of megabytes
--- expect: ok "held" | limit time
+-- expect: ok "held" | limit time | limit memory
 -- limits: time=3, memory=64MB
 
 local long = ("z"):rep(4000000)

@@ -93,7 +93,7 @@ function check()
   local spent = now - mark
   -- Look at the clock every 30 to 100 us, however long this script's steps are.
   if spent < 0.00003 then
-    if quota < 65536 then quota = quota * 2 end
+    if quota < 256 then quota = quota * 2 end
   elseif spent > 0.0001 then
     quota = floor(quota * 0.00006 / spent) + 1
   end

@@ -45,7 +45,7 @@ env._G, env._VERSION = env, _VERSION
 for _, k in next, { "assert", "ipairs", "next", "pairs", "rawequal", "rawget", "rawset", "select", "tonumber", "type", "error" } do
   env[k] = G[k]
 end
-env.rawlen, env.unpack = rawlen, unpack
+env.rawlen = rawlen
 
 function env.pcall(f, ...) return checked(pcall(f, ...)) end
 
@@ -106,7 +106,7 @@ end
 local PART_OF = {
   coroutine = "coroutines", async = "promises", await = "promises", parallel = "promises",
   load = "loading", loadstring = "loading", require = "loading", string = "strings",
-  table = "libraries", math = "libraries", utf8 = "libraries", os = "libraries", debug = "libraries",
+  unpack = "libraries", table = "libraries", math = "libraries", utf8 = "libraries", os = "libraries", debug = "libraries",
 }
 
 local function copy(from, ...)

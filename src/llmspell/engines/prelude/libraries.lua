@@ -123,7 +123,21 @@ function tables.concat(t, separator, i, j)
   return concat(parts, separator)
 end
 
-tables.unpack = unpack
+-- Items that are read by functions or through other tables are read one by one.
+function tables.unpack(t, i, j)
+  if type(t) == "table" and raw_metatable(t) then
+    local count, first, last = span("table.unpack", i or 1, j or length("table.unpack", t))
+    if count > 1000 and count < 1e6 then
+      local items = {}
+      for at = first, last do
+        counted()
+        items[at - first + 1] = t[at]
+      end
+      return unpack(items, 1, last - first + 1)
+    end
+  end
+  return unpack(t, i, j)
+end
 tables.pack = table.pack or function(...) return { n = select("#", ...), ... } end
 tables.getn = function(t) return #t end
 tables.maxn = function(t)
@@ -242,6 +256,7 @@ end
 
 local maths = {}
 for k, v in next, math do maths[k] = v end
+function maths.randomseed(...) math.randomseed(...) end  -- 5.4 gives an address
 maths.pow = math.pow or function(a, b) return a ^ b end
 local function trace(message)
   local text = traceback(message == nil and "" or show(message), 2)
@@ -249,6 +264,7 @@ local function trace(message)
 end
 
 return {
+  unpack = tables.unpack,
   table = tables,
   math = maths,
   utf8 = utf8 and copy(utf8, "char", "charpattern", "codepoint", "codes", "len", "offset"),

@@ -153,6 +153,7 @@ local function to_text(v, called)
   local out = {}
   nodes = 0
   local ok, e = pcall(encode, v, out, { called }, 1, {})
+  if nodes > 1000 then look() end
   if ok then return out[2] and concat(out) or out[1] end
   if killed or rawequal(e, OOM) then checked(false, e) end
   if type(e) ~= "table" then error(e, 0) end
