@@ -445,11 +445,12 @@ def test_security_check_shows_every_layer(cli: Command) -> None:
     assert cli("security", "wreck").code == 2
 
 
-def on_a_terminal(cli: Command, source: str, *flags: str) -> str:
-    """What a person sees of a spell."""
+def on_a_terminal(cli: Command, source: str, *flags: str, remarks: bool = False) -> str:
+    """What a person sees of a spell, with or without what is on stderr."""
     cli.write(source)
     near, far = os.openpty()
-    process = cli.start("run", "spell.lua", *flags, stdout=far)
+    more = {"stderr": far} if remarks else {}
+    process = cli.start("run", "spell.lua", *flags, stdout=far, **more)
     os.close(far)
     seen = b""
     with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
@@ -466,6 +467,43 @@ def test_a_terminal_does_not_obey_an_untrusted_spell(cli: Command) -> None:
     assert seen == "\\u001b[2Ja\tb\\u009b1m\\u202e\\u001b]0;x\\u0007\r\n"
     assert "\x1b[2J" in on_a_terminal(cli, source), "a spell of your own may use colours"
     assert "\x1b[2J" in cli.spell(source, "--level", "untrusted").out, "a file gets what it wrote"
+
+
+OBEYED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
+"""What a terminal obeys, and what has it show text in another order or on another line."""
+
+MARKS = r"\27[2J\27]0;x\7\8\127\u{9b}31m\u{61c}\u{200f}\u{2028}\u{202e}\u{2066}\r"
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",), ("-v",)], ids=["plain", "json", "verbose"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "return '%s'",
+        "return {['%s'] = {'%s'}}",
+        "return '\\255%s'",
+        "print('%s') io.write('%s')",
+        "log.warn('%s\\nerror: forged', {['%s'] = '%s'})",
+        "error('%s\\nerror: forged')",
+        "error({message = '%s'})",
+        "fs.read('%s')",
+        "require('%s')",
+        "local x = '%s' error()",
+    ],
+)
+def test_no_text_of_an_untrusted_spell_reaches_a_terminal_raw(
+    cli: Command, source: str, flags: tuple[str, ...]
+) -> None:
+    source = source.replace("%s", MARKS)
+    remarks = flags != ("--json",)
+    seen = on_a_terminal(cli, source, "--level", "untrusted", *flags, remarks=remarks)
+    assert OBEYED.search(seen.replace("\r\n", "\n")) is None
+    assert "\r" not in seen.replace("\r\n", "\n")
+    assert not any(line.startswith("error: forged") for line in seen.splitlines())
+    if not remarks:
+        assert set(json.loads(seen)) == RECORD
 
 
 # Where the spell comes from.

@@ -73,7 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         text = f"{type(error).__name__}: {error}"
-        print(f"internal error: {text}; run with --debug and report it", file=sys.stderr)
+        from .report import remark
+
+        remark(f"internal error: {text}; run with --debug and report it")
         return 5
     return code
 

@@ -8,7 +8,7 @@ import sys
 
 from ..errors import CapabilityError, Frame, LlmspellError
 
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def safe(text: str) -> str:
@@ -26,7 +26,8 @@ def remark(text: str) -> None:
 
 def complain(error: LlmspellError, debug: bool = False) -> None:
     """Tells an error: where, what, the line itself, and how the script got there."""
-    lines = [f"error: {error}"]
+    # Indented, so that no line of a script's own text looks like one of ours.
+    lines = [f"error: {error}".replace("\n", "\n  ")]
     if error.source_line:
         number = str(error.line)
         lines.append(f"  {number} | {error.source_line}")

@@ -174,6 +174,8 @@ def show(value: Any, shown: Callable[[str], str]) -> None:
     """Prints the returned value: text raw, nothing for nothing, else JSON."""
     if isinstance(value, str):
         print(shown(value))
+    elif isinstance(value, bytes) and shown is not str:
+        print(shown(value.decode("utf-8", "backslashreplace")))
     elif isinstance(value, bytes):
         sys.stdout.flush()
         sys.stdout.buffer.write(value)
@@ -184,10 +186,12 @@ def show(value: Any, shown: Callable[[str], str]) -> None:
 
 
 def document(told: dict[str, Any]) -> str:
-    """The one document of --json."""
+    """The one document of --json. What a terminal could obey is escaped, as JSON allows."""
     import json
 
-    return json.dumps(plain(told), ensure_ascii=False, indent=2)
+    from .report import safe
+
+    return safe(json.dumps(plain(told), ensure_ascii=False, indent=2))
 
 
 def failure_document(error: LlmspellError) -> str:

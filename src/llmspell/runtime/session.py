@@ -370,7 +370,8 @@ class Run:
         ended = self.driver.result
         assert ended is not None
         self.driver.usage()
-        self.result.output = "".join(self._output)
+        # Once more, as a whole: a secret may have been printed in pieces.
+        self.result.output = self._hide.text("".join(self._output))
         self.result.calls = self.gate.records
         if ended.error is not None:
             self.result.error = self._located(ended.error)
