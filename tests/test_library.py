@@ -834,3 +834,23 @@ def test_the_command_shows_no_key(cli: Command, echo: str) -> None:
     recorded = (cli.folder / "run.jsonl").read_text()
     for mark in MARKS:
         assert mark not in done.out + done.err + recorded
+
+
+def test_no_provider_is_asked_that_no_grant_names(
+    monkeypatch: pytest.MonkeyPatch, server: ModelServer
+) -> None:
+    """Which models an Ollama has is asked of it, and is nothing for a spell that may not use it."""
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    before = server.count("/")
+    for call in ("llm.generate('x', %s)", "llm.stream('x', %s)", "agent.create(%s)"):
+        for model in ("ollama", "ollama/x", "nobody/x"):
+            error = attempt(call % f"{{model = '{model}'}}", ["llm:openai/*"])
+            assert isinstance(error, llmspell.Denied)
+            assert error.message == f"no grant for llm:{model}; allow it with --allow llm:{model}"
+    assert server.count("/") == before
+    assert isinstance(attempt("llm.generate('x', {model = 'google/x'})", ["llm:gemini/*"]),
+                      llmspell.ProviderFailure)  # fmt: skip
+
+
+def attempt(source: str, allow: list[str]) -> llmspell.LlmspellError | None:
+    return Session(level="untrusted", allow=allow).attempt_sync(source).error

@@ -338,6 +338,15 @@ def test_any_tells_whether_a_grant_could_cover_something() -> None:
     assert found == [wanted for _, _, wanted in cases]
 
 
+def test_reaches_tells_whether_a_grant_could_cover_what_begins_so() -> None:
+    policy = Policy("untrusted", ["llm:openai/*", "llm:local/m", "llm:g?mini/*", "!llm:x/*"], BASE)
+    found = {name: policy.reaches("llm", f"{name}/") for name in ("openai", "local", "gemini", "x")}
+    assert found == {"openai": True, "local": True, "gemini": True, "x": False}
+    assert not policy.reaches("llm", "open/")
+    assert not policy.reaches("net", "openai/")
+    assert Policy("untrusted", ["llm"], BASE).reaches("llm", "anything/")
+
+
 # Grants that cannot be read. ----------------------------------------------------------------------
 
 

@@ -103,6 +103,13 @@ class Policy:
             for g in self.grants
         )
 
+    def reaches(self, kind: str, start: str) -> bool:
+        """Whether a grant may cover something whose name begins with `start`."""
+        fixed = [
+            re.split(r"[*?[]", g.pattern)[0] for g in self.grants if g.kind == kind and not g.deny
+        ]
+        return any(name.startswith(start) or start.startswith(name) for name in fixed)
+
     def demand(self, kind: str, resource: str) -> None:
         """Raises Denied, saying which grant would allow it, unless `allows`."""
         if not self.allows(kind, resource):

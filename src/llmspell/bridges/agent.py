@@ -16,9 +16,7 @@ async def create(ctx: Context, options: AgentOptions = AgentOptions()) -> Agent:
     options: its model, instructions and tools.
     returns: the agent.
     """
-    name = await ctx.services.models.name(options.model)
-    ctx.demand("llm", name)
-    return Agent(ctx, name, options)
+    return Agent(ctx, await ctx.model(options.model), options)
 
 
 @capability("agent.run", since="0.1", needs="llm")

@@ -8,13 +8,6 @@ from ..host.messages import Message, ModelInfo, ModelOptions, Reply
 from .stream import Stream
 
 
-async def _name(ctx: Context, options: ModelOptions) -> str:
-    """The model to ask, once the policy allows it."""
-    name = await ctx.services.models.name(options.model)
-    ctx.demand("llm", name)
-    return name
-
-
 @capability("llm.generate", since="0.1", needs="llm")
 async def generate(ctx: Context, prompt: str, options: ModelOptions = ModelOptions()) -> str:
     """Asks a model and waits for the whole answer.
@@ -23,7 +16,7 @@ async def generate(ctx: Context, prompt: str, options: ModelOptions = ModelOptio
     options: which model, and how it should answer.
     returns: the text of the answer.
     """
-    name = await _name(ctx, options)
+    name = await ctx.model(options.model)
     messages = [Message("user", prompt)]
     return (await ctx.services.models.request(name, messages, options, ctx.meter)).content
 
@@ -38,7 +31,7 @@ async def generate_message(
     options: which model, and how it should answer.
     returns: the answer, with the model that gave it and what it used.
     """
-    name = await _name(ctx, options)
+    name = await ctx.model(options.model)
     return await ctx.services.models.request(name, messages, options, ctx.meter)
 
 
@@ -50,7 +43,7 @@ async def stream(ctx: Context, prompt: str, options: ModelOptions = ModelOptions
     options: which model, and how it should answer.
     returns: a stream of texts.
     """
-    name = await _name(ctx, options)
+    name = await ctx.model(options.model)
     messages = [Message("user", prompt)]
     return Stream(ctx.services.models.stream(name, messages, options, ctx.meter))
 

@@ -3,7 +3,7 @@
     is_public(address)      whether an address is on the public internet
     literal(host)           the address that a host is written as, if it is one
     resource(host, port)    "host:port" as grants name it
-    as_written(host, port)  the same as it was spelled
+    names(host, port)       the same, and as it is spelled
     bare(host)              a host without the dot at its end
     METADATA_HOSTS          names that are never public, wherever they lead
 
@@ -77,11 +77,15 @@ def literal(host: str) -> Address | None:
 
 def resource(host: str, port: int) -> str:
     """host:port as grants name it. However an address is spelled, it has one name."""
-    return as_written(str(literal(host.strip("[]")) or host), port)
+    return _joined(str(literal(host.strip("[]")) or host), port)
 
 
-def as_written(host: str, port: int) -> str:
-    """host:port, as the host is spelled."""
+def names(host: str, port: int) -> list[str]:
+    """What must be granted: host:port as it is spelled, and as the address it spells."""
+    return list(dict.fromkeys((_joined(host, port), resource(host, port))))
+
+
+def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{bare(host)}:{port}"
 
 

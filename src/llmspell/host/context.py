@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from ..limits import Meter
-from ..policy import Policy
+from ..policy import Policy, denial
 
 if TYPE_CHECKING:
     from .services import Services
@@ -52,6 +52,19 @@ class Context:
         """Makes a remark to whoever runs the spell. Raises OutputLimit."""
         self.meter.charge_log(len(message) + sum(len(f"{k}{v}") for k, v in fields.items()))
         self.services.log(level, message, fields)
+
+    async def model(self, wanted: str | None) -> str:
+        """The full name of the model to ask, once the policy allows it.
+
+        Finding it may take a request, so the provider must be within reach of a grant before.
+        """
+        head = (wanted or "").partition("/")[0]
+        head = "gemini" if head == "google" else head
+        if wanted and not self.policy.reaches("llm", f"{head}/"):
+            raise denial("llm", wanted)
+        name = await self.services.models.name(wanted)
+        self.demand("llm", name)
+        return name
 
     def demand(self, kind: str, resource: str) -> None:
         """Raises Denied unless a grant covers `resource`."""

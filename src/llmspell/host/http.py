@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadArgument, Denied, ProviderFailure
-from .addresses import METADATA_HOSTS, as_written, bare, resource
+from .addresses import METADATA_HOSTS, bare, names, resource
 from .network import open_client, unreachable
 from .pages import Page, check_readable, one_line, read_page
 
@@ -165,12 +165,10 @@ class Http:
         """Send one request. Leaving it in any way closes the answer, and so frees its socket."""
         host = target.raw_host.decode("ascii")
         port = target.port or _default_port(target.scheme)
-        wanted = resource(host, port)
-        # However an address is spelled, both the spelling and the address must be granted.
-        for name in dict.fromkeys((as_written(host, port), wanted)):
+        for name in names(host, port):
             self._demand("net", name)
         if bare(host) in METADATA_HOSTS:
-            self._demand("net.private", wanted)
+            self._demand("net.private", resource(host, port))
         if self._client is None:
             self._client = open_client(self._demand)
         request = self._client.build_request(method, target, headers=headers, content=body)

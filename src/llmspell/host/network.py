@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import Denied, ProviderFailure
-from .addresses import bare, is_public, literal, resource
+from .addresses import bare, is_public, literal, names
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,7 +55,8 @@ class Network:
         addresses = await _addresses(host, port)
         for address in addresses:
             if not is_public(address):
-                self._demand("net.private", resource(host, port))
+                for name in names(host, port):
+                    self._demand("net.private", name)
         reason = "the name does not resolve"
         sockets = httpcore2.AnyIOBackend()
         for number, address in enumerate(addresses, 1):
