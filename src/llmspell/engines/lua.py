@@ -179,6 +179,28 @@ def wanted(surface: bytes, words: str) -> bytes:
     return ("\n" + "\n".join(lines) + "\n").encode()
 
 
+@lru_cache(maxsize=256)
+def needs_parts(module: str, code: str) -> bool:
+    """Whether a program can reach what a part of the prelude holds: they take 40 KB of a state.
+
+    It needs a word for that, or an index that is worked out, as in `("x")[name]`.
+    """
+    _, words, body = code.split("\n", 2)
+    return words == "*" or "[" in body or not _part_words(module).isdisjoint(words.split())
+
+
+@cache
+def _part_words(module: str) -> frozenset[str]:
+    """The names of libraries, of methods of strings, and of what else is in a part."""
+    told = _runtime(module).eval(
+        b"(function() local t = {}"
+        b" for k, v in pairs(_G) do if type(v) == 'table' then t[#t + 1] = k end end"
+        b" for k in pairs(string) do t[#t + 1] = k end return table.concat(t, ' ') end)()"
+    )
+    more = {"async", "await", "parallel", "load", "loadstring", "require", "unpack"}
+    return frozenset(bytes(told).decode().split()) | more
+
+
 @cache
 def _prelude(module: str) -> tuple[bytes, tuple[bytes, ...]]:
     """The prelude compiled for one Lua version: the chunk, and the name and code of each part.
@@ -215,8 +237,8 @@ class LuaIsolate:
         lua = _runtime(module, 0)
         self._lua = lua
         self._names = names
-        chunk, parts = _prelude(module)
-        self._turn = lua.compile(chunk, mode=b"b")(names, *parts)
+        chunk, self._parts = _prelude(module)
+        self._turn = lua.compile(chunk, mode=b"b")(names)
         self._base = self._used = lua.get_memory_used()
         self._raised = False
         self._program = ("", "")
@@ -243,7 +265,8 @@ class LuaIsolate:
         bound = wanted(self._names, words)
         program = (chunk.code.encode(), chunk.name.encode(), bound, params, seed)
         steps, tasks = self._limits.steps or NO_LIMIT, self._limits.tasks or NO_LIMIT
-        return self._go(b"run", entry, *program, steps, tasks, self._limits.depth)
+        parts = self._parts if needs_parts(self._module, chunk.code) else ()
+        return self._go(b"run", entry, *program, steps, tasks, self._limits.depth, *parts)
 
     def call(self, entry: int, function: int, args: bytes) -> Answer:
         """Starts a function the script handed out."""

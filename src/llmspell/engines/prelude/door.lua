@@ -67,7 +67,8 @@ end
 
 local doors = {}
 
-function doors.run(id, program, name, wanted, params, seed, steps, tasks, depth)
+function doors.run(id, program, name, wanted, params, seed, steps, tasks, depth, ...)
+  parts = { ... }
   max_steps, max_tasks, max_depth = steps, tasks, depth
   randomseed(seed)
   furnish(match(program, "^%S+\n([^\n]*)\n"))
