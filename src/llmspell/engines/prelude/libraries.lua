@@ -263,11 +263,17 @@ local function trace(message)
   return text
 end
 
+local clocks = copy(os, "clock", "date", "difftime", "time")
+function clocks.date(format, ...)
+  if type(format) == "string" and #format > 64 then look() end
+  return os.date(format, ...)
+end
+
 return {
   unpack = tables.unpack,
   table = tables,
   math = maths,
   utf8 = utf8 and copy(utf8, "char", "charpattern", "codepoint", "codes", "len", "offset"),
   debug = { traceback = trace },
-  os = copy(os, "clock", "date", "difftime", "time"),
+  os = clocks,
 }
