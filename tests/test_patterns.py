@@ -274,7 +274,7 @@ def test_a_long_call_meets_its_limit_of_time(name: str, engine: str) -> None:
     with pytest.raises(TimeLimit):
         llmspell.run_sync(LONG_CALLS[name], engine=engine, limits={"time": 0.3})
     # A bound against hanging, not a measurement.
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("engine", ENGINES)
