@@ -24,7 +24,7 @@ FOLDERS = [Path(__file__).parent / "escapes" / name for name in ("lua", "gate")]
 MODES = ("none", "process")
 """Kinds of isolation every attack is run in: "none" is this process, "process" a worker."""
 
-PATIENCE = 20.0
+PATIENCE = 5.0
 """Seconds an attack may run on after its time limit: a bound against hanging, no measurement."""
 
 MEMORY = 250_000_000

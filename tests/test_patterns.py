@@ -274,7 +274,7 @@ def test_a_long_call_meets_its_limit_of_time(name: str, engine: str) -> None:
     with pytest.raises(TimeLimit):
         llmspell.run_sync(LONG_CALLS[name], engine=engine, limits={"time": 0.3})
     # A bound against hanging, not a measurement.
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -319,7 +319,7 @@ def test_a_long_call_delays_nobody(engine: str) -> None:
         return worst
 
     # Generous, for machines that are busy themselves.
-    assert asyncio.run(main()) < 3
+    assert asyncio.run(main()) < 0.8
 
 
 # Long texts, where the way is chosen.
