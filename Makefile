@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test lint docs bench fuzz clean
 
 help:
 	@echo "make demo   run the example spell: reads a document, asks a model, writes a report"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make docs   write the reference pages and stubs anew from the declarations"
 	@echo "make bench  print the benchmark table"
+	@echo "make fuzz   run mutated spells until something gives: RUNS=100000 SEED=1; ONLY=run"
 
 demo: .venv/run
 	@$(BIN)/python examples/demo.py
@@ -29,6 +30,9 @@ docs: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+fuzz: .venv/dev
+	$(BIN)/python -m benchmarks.fuzz $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 # uv installs faster where it is there; plain pip is enough.
 .venv/run: pyproject.toml
