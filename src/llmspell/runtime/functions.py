@@ -1,0 +1,133 @@
+"""Functions of the embedding program that its scripts may call, under the name it chooses.
+
+    async def price(article: str, amount: int = 1) -> Decimal:
+        \"""Looks up what an article costs.
+
+        article: its number in the catalogue.
+        amount: how many.
+        returns: the price of all.
+        \"""
+
+    Session(functions={"shop.price": price})
+
+Each is declared like any other capability, so the gate, argument errors, the record of calls, a
+journal and isolation treat it as one. To give a function is to allow it; `Function` says more.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import bridges
+from ..capability import Capability, DeclarationError, declared
+from ..engines.base import Signature
+from ..errors import HostFailure, LlmspellError, UsageError
+from ..policy import KINDS
+from .catalogue import builtin_tools, names, selection, signature, tool_of
+
+if TYPE_CHECKING:
+    from ..host.context import Context
+    from ..host.tools import Tool
+
+KEYWORDS = frozenset({
+    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if",
+    "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
+})  # fmt: skip
+"""What cannot stand behind a dot in every script language."""
+
+GLOBALS = frozenset({
+    "array", "async", "await", "bigint", "boolean", "case", "catch", "class", "const",
+    "console", "continue", "coroutine", "date", "debug", "default", "delete", "enum", "error",
+    "eval", "export", "extends", "fmt", "func", "global", "import", "instanceof", "interface",
+    "let", "map", "math", "module", "new", "null", "number", "object", "os", "package",
+    "params", "parallel", "print", "process", "promise", "set", "sleep", "spawn", "string",
+    "super", "switch", "symbol", "table", "text", "this", "throw", "try", "type", "undefined",
+    "utf8", "var", "void", "with", "yield",
+})  # fmt: skip
+"""What else a namespace cannot be called: it means something in a script language."""
+
+
+class Function(NamedTuple):
+    """A function for scripts, with more than its name.
+
+    call: the function, typed and documented. A plain one holds up the event loop while it works.
+    needs: the kind of grant a script needs to call it, such as "net", or "fs.read:{path}" where
+        the parameter `path` names the resource.
+    tool: the name under which models may call it.
+    """
+
+    call: Callable[..., Any]
+    needs: str = ""
+    tool: str = ""
+
+
+class Functions:
+    """The functions of one session, declared. Raises UsageError for what cannot be one.
+
+    catalogue: they, and the capabilities of the features.
+    names: the same as engines bind them.
+    """
+
+    def __init__(
+        self, given: Mapping[str, Callable[..., Any] | Function], features: tuple[str, ...]
+    ) -> None:
+        own = {name: _declared(name, function) for name, function in given.items()}
+        self._features = features
+        self._tools = {item.tool: tool_of(item, "host") for item in own.values() if item.tool}
+        self.catalogue: Mapping[str, Capability] = ChainMap(own, selection(features))  # type: ignore[arg-type]
+        bound = {name: signature(item) for name, item in own.items()}
+        self.names: Mapping[str, Signature] = {**names(features), **bound}
+
+    def tools(self) -> Mapping[str, Tool]:
+        """Every tool there is without the script's own."""
+        return builtin_tools(self._features) | self._tools
+
+
+def _declared(name: str, given: Callable[..., Any] | Function) -> Capability:
+    call, needs, tool = given if isinstance(given, Function) else Function(given)
+    namespace, _, verb = name.partition(".")
+    for part in (namespace, verb):
+        if not (part.isidentifier() and part.isascii()):
+            raise UsageError(f"functions: {name!r} must be named namespace.verb")
+        if part in KEYWORDS or (part == namespace and part.lower() in GLOBALS):
+            raise UsageError(f"functions: {name}: {part} is a word of a script language")
+    if namespace in bridges.NAMESPACES:
+        raise UsageError(f"functions: {name}: the namespace {namespace} is llmspell's own")
+    if not inspect.isroutine(call):
+        raise UsageError(f"functions: {name} must be a function, got {type(call).__name__}")
+    kind, _, _ = needs.partition(":")
+    if kind and kind not in KINDS:
+        raise UsageError(f"functions: {name}: {kind!r} is not a kind of grant: {', '.join(KINDS)}")
+    try:
+        return declared(name, call, _shielded(name, call), needs, tool)
+    except DeclarationError as error:
+        raise UsageError(f"functions: {error}") from None
+
+
+def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as the gate calls it. What it raises tells a script nothing of its inside."""
+
+    def failed(error: Exception) -> LlmspellError:
+        if isinstance(error, LlmspellError) and error.result is None:
+            return error  # one with a result is of another run, and must not end this one
+        kind = type(error).__name__
+        return HostFailure(
+            f"{name} failed in the program that runs this spell ({kind})", code="host"
+        )
+
+    async def later(ctx: Context, *args: Any) -> Any:
+        try:
+            return await call(*args)
+        except Exception as error:
+            raise failed(error) from error
+
+    def now(ctx: Context, *args: Any) -> Any:
+        try:
+            return call(*args)
+        except Exception as error:
+            raise failed(error) from error
+
+    return later if inspect.iscoroutinefunction(call) else now
