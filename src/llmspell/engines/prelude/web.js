@@ -1,0 +1,354 @@
+// What scripts expect of any host of JavaScript and the VM does not have.
+
+let seeds = [1, 2, 3, 4];
+
+// Randomness starts from the seed of the run: xoshiro128**.
+function sow(seed) {
+  for (let i = 0; i < 4; i++) {
+    seed = (seed + 0x9e3779b9) | 0;
+    let z = Math.imul(seed ^ (seed >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    seeds[i] = (z ^ (z >>> 15)) >>> 0;
+  }
+}
+
+const { imul } = Math;
+function random32() {
+  const turned = imul(seeds[1], 5);
+  const result = imul((turned << 7) | (turned >>> 25), 9) >>> 0;
+  const t = seeds[1] << 9;
+  seeds[2] ^= seeds[0];
+  seeds[3] ^= seeds[1];
+  seeds[1] ^= seeds[2];
+  seeds[0] ^= seeds[3];
+  seeds[2] ^= t;
+  seeds[3] = (seeds[3] << 11) | (seeds[3] >>> 21);
+  return result;
+}
+hidden(Math, "random", () => (random32() * 2097152 + (random32() >>> 11)) / 9007199254740992);
+
+// Output. ------------------------------------------------------------------------------------------
+
+function shown(v, depth, seen) {
+  if (typeof v === "string") return depth ? quoteJson(v) : v;
+  if (typeof v === "bigint") return `${v}n`;
+  if (typeof v === "symbol") return String_(v);
+  if (typeof v === "function") return `[function ${v.name || "anonymous"}]`;
+  if (v === null || typeof v !== "object") return v === 0 && 1 / v < 0 ? "-0" : String_(v);
+  if (v instanceof Error_) {
+    return String_(v);
+  }
+  const handle = shownHandle(v);
+  if (handle) return handle;
+  if (v instanceof Promise_) return "[promise]";
+  if (v instanceof Date) return isoDate(v);
+  if (v instanceof RegExp) return String_(v);
+  if (isView(v) && !(v instanceof DataView)) return `${v.constructor.name}(${v.length}) [${join(v, ", ")}]`;
+  if (depth > 4) return isArray(v) ? "[...]" : "{...}";
+  if (setHas(seen, v)) return "[circular]";
+  setAdd(seen, v);
+  const parts = bare([]);
+  let text;
+  if (isArray(v)) {
+    for (let i = 0; i < v.length && i < 100; i++) parts[i] = shown(v[i], depth + 1, seen);
+    if (v.length > 100) parts[100] = `... ${v.length - 100} more`;
+    text = `[${join(parts, ", ")}]`;
+  } else if (v instanceof Map) {
+    mapEach(v, (item, key) => { parts[parts.length] = `${shown(key, 1, seen)} => ${shown(item, depth + 1, seen)}`; });
+    text = `Map {${join(parts, ", ")}}`;
+  } else if (v instanceof Set) {
+    setEach(v, (item) => { parts[parts.length] = shown(item, depth + 1, seen); });
+    text = `Set {${join(parts, ", ")}}`;
+  } else {
+    const keys = keysOf(v);
+    for (let i = 0; i < keys.length; i++) parts[i] = `${keys[i]}: ${shown(v[keys[i]], depth + 1, seen)}`;
+    text = parts.length ? `{ ${join(parts, ", ")} }` : "{}";
+  }
+  setDelete(seen, v);
+  return text;
+}
+
+function line(values) {
+  const parts = bare([]);
+  for (let i = 0; i < values.length; i++) parts[i] = shown(values[i], 0, new Set());
+  return join(parts, " ");
+}
+
+hidden(globalThis, "print", (...values) => write(`${line(values)}\n`));
+const console = {};
+for (const [name, level] of [["log", ""], ["info", ""], ["debug", "debug"], ["warn", "warn"], ["error", "error"], ["trace", "debug"]]) {
+  const log = level && namespaces.log?.[level];
+  console[name] = log ? (...values) => { log(line(values)); } : (...values) => write(`${line(values)}\n`);
+}
+console.assert = (fine, ...values) => { if (!fine) console.error(line(["assertion failed", ...values])); };
+console.table = console.dir = console.log;
+hidden(globalThis, "console", console);
+
+// Timers: a wait of the host each. -----------------------------------------------------------------
+
+const timers = new Map();
+let lastTimer = 0;
+
+function arm(id, f, seconds, args, again) {
+  const promise = call("time.sleep", ["seconds"], [seconds]);
+  mapSet(timers, id, promise);
+  promiseThen(promise, () => {
+    if (again && mapHas(timers, id)) arm(id, f, seconds, args, true);
+    else mapDelete(timers, id);
+    const state = newTask();
+    try {
+      apply(f, undefined, args);
+    } catch (e) {
+      failed(state, e);
+    }
+  }, () => mapDelete(timers, id));
+}
+
+function timer(who, again) {
+  return (f, milliseconds = 0, ...args) => {
+    wanted(f, who);
+    const seconds = milliseconds > 0 ? milliseconds / 1000 : 0;
+    arm(++lastTimer, f, again && seconds < 0.001 ? 0.001 : seconds, args, again);
+    return lastTimer;
+  };
+}
+
+function stopTimer(id) {
+  mapGet(timers, id)?.cancel();
+  mapDelete(timers, id);
+}
+
+hidden(globalThis, "setTimeout", timer("setTimeout", false));
+hidden(globalThis, "setInterval", timer("setInterval", true));
+hidden(globalThis, "clearTimeout", stopTimer);
+hidden(globalThis, "clearInterval", stopTimer);
+
+// Text, copies, aborting. --------------------------------------------------------------------------
+
+class TextEncoder {
+  get encoding() { return "utf-8"; }
+  encode(text = "") {
+    const all = unescape(encodeURIComponent(String_(text).toWellFormed()));
+    const bytes = new Bytes(all.length);
+    for (let i = 0; i < all.length; i++) bytes[i] = all.charCodeAt(i);
+    return bytes;
+  }
+}
+
+class TextDecoder {
+  #fatal;
+  constructor(label = "utf-8", { fatal = false } = {}) {
+    if (!/^utf-?8$/i.test(label)) throw new RangeError(`TextDecoder: ${label} is not known; there is utf-8`);
+    this.#fatal = fatal;
+  }
+  get encoding() { return "utf-8"; }
+  decode(data = new Bytes(0)) {
+    const bytes = isView(data) ? new Bytes(data.buffer, data.byteOffset, data.byteLength) : new Bytes(data);
+    let text = "";
+    for (let i = 0; i < bytes.length;) {
+      const first = bytes[i++];
+      if (first < 128) {
+        text += String.fromCharCode(first);
+        continue;
+      }
+      let more = first >= 0xc2 && first < 0xe0 ? 1 : first >= 0xe0 && first < 0xf0 ? 2 : first >= 0xf0 && first < 0xf5 ? 3 : 0;
+      let code = first & (more === 1 ? 31 : more === 2 ? 15 : 7), valid = more > 0;
+      let low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80, high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+      for (; more && valid; more--) {
+        if (bytes[i] >= low && bytes[i] <= high) code = (code << 6) | (bytes[i++] & 63);
+        else valid = false;
+        low = 0x80;
+        high = 0xbf;
+      }
+      if (!valid && this.#fatal) throw new TypeError("TextDecoder: the data is not valid UTF-8");
+      text += valid ? String.fromCodePoint(code) : "\ufffd";
+    }
+    return text[0] === "\ufeff" ? slice(text, 1) : text;
+  }
+}
+
+function copy(v, seen) {
+  if (typeof v === "function" || typeof v === "symbol" || v instanceof Promise_ || v instanceof WeakMap) {
+    throw new DOMException(`structuredClone: ${kindOf(v)} cannot be copied`, "DataCloneError");
+  }
+  if (v === null || typeof v !== "object") return v;
+  if (seen.has(v)) return seen.get(v);
+  const keep = (made) => (seen.set(v, made), made);
+  if (weakGet(handles, v)) return v;
+  if (v instanceof Date) return keep(new Date(+v));
+  if (v instanceof RegExp) return keep(new RegExp(v.source, v.flags));
+  if (v instanceof ArrayBuffer) return keep(v.slice(0));
+  if (isView(v)) {
+    const buffer = copy(v.buffer, seen);
+    return keep(new v.constructor(buffer, v.byteOffset, v.length ?? v.byteLength));
+  }
+  if (v instanceof Map) {
+    const made = keep(new Map());
+    v.forEach((item, key) => made.set(copy(key, seen), copy(item, seen)));
+    return made;
+  }
+  if (v instanceof Set) {
+    const made = keep(new Set());
+    v.forEach((item) => made.add(copy(item, seen)));
+    return made;
+  }
+  let made;
+  if (v instanceof Error_) {
+    made = keep(create(getPrototypeOf(v)));
+    for (const key of ["name", "message", "stack", "cause"]) if (key in v) hidden(made, key, copy(v[key], seen));
+  } else {
+    made = keep(isArray(v) ? new Array(v.length) : {});
+  }
+  for (const key of keysOf(v)) {
+    defineProperty(made, key, { value: copy(v[key], seen), writable: true, enumerable: true, configurable: true });
+  }
+  return made;
+}
+
+let abortSignal;
+class AbortSignal {
+  aborted = false;
+  reason = undefined;
+  onabort = null;
+  #listeners = [];
+  addEventListener(kind, f) { if (kind === "abort") this.#listeners.push(f); }
+  removeEventListener(_, f) { this.#listeners = this.#listeners.filter((other) => other !== f); }
+  throwIfAborted() { if (this.aborted) throw this.reason; }
+  static #abort = (signal, reason) => {
+    if (signal.aborted) return;
+    signal.aborted = true;
+    signal.reason = reason ?? new DOMException("this was aborted", "AbortError");
+    const told = { type: "abort", target: signal };
+    signal.onabort?.(told);
+    for (const f of signal.#listeners) f.call(signal, told);
+  };
+  static abort(reason) {
+    const signal = new AbortSignal();
+    AbortSignal.#abort(signal, reason);
+    return signal;
+  }
+  static timeout(milliseconds) {
+    const signal = new AbortSignal();
+    timer("AbortSignal.timeout", false)(() => AbortSignal.#abort(signal, new DOMException("the time is over", "TimeoutError")), milliseconds);
+    return signal;
+  }
+  static { abortSignal = AbortSignal.#abort; }
+}
+
+
+class AbortController {
+  signal = new AbortSignal();
+  abort(reason) { abortSignal(this.signal, reason); }
+}
+
+class URLSearchParams {
+  #pairs = [];
+  constructor(init = "") {
+    if (typeof init === "string") {
+      for (const part of init.replace(/^\?/, "").split("&")) {
+        if (!part) continue;
+        const [name, ...value] = part.split("=");
+        this.append(unplus(name), unplus(value.join("=")));
+      }
+    } else if (init?.[Symbol.iterator]) {
+      for (const [name, value] of init) this.append(name, value);
+    } else {
+      for (const name of keysOf(init)) this.append(name, init[name]);
+    }
+  }
+  append(name, value) { this.#pairs.push([String_(name), String_(value)]); }
+  delete(name) { this.#pairs = this.#pairs.filter((pair) => pair[0] !== name); }
+  get(name) { return this.#pairs.find((pair) => pair[0] === name)?.[1] ?? null; }
+  getAll(name) { return this.#pairs.filter((pair) => pair[0] === name).map((pair) => pair[1]); }
+  has(name) { return this.#pairs.some((pair) => pair[0] === name); }
+  set(name, value) {
+    const found = this.#pairs.find((pair) => pair[0] === name);
+    if (!found) return this.append(name, value);
+    this.#pairs = this.#pairs.filter((pair) => pair === found || pair[0] !== name);
+    found[1] = String_(value);
+  }
+  sort() { this.#pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)); }
+  get size() { return this.#pairs.length; }
+  forEach(f) { for (const [name, value] of this.#pairs) f(value, name, this); }
+  *entries() { yield* this.#pairs.map((pair) => [...pair]); }
+  *keys() { for (const pair of this.#pairs) yield pair[0]; }
+  *values() { for (const pair of this.#pairs) yield pair[1]; }
+  [Symbol.iterator]() { return this.entries(); }
+  toString() { return this.#pairs.map(([name, value]) => `${plus(name)}=${plus(value)}`).join("&"); }
+}
+const plus = (text) => encodeURIComponent(text).replace(/%20/g, "+").replace(/[!'()~]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
+const unplus = (text) => {
+  const spaced = text.replace(/\+/g, " ");
+  try { return decodeURIComponent(spaced); } catch { return spaced; }
+};
+
+const PORTS = { "http:": "80", "https:": "443", "ftp:": "21", "ws:": "80", "wss:": "443" };
+const PARTS = /^([a-z][a-z0-9+.-]*:)(?:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?(\[[^\]]*\]|[^:/?#]*)(?::([0-9]*))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i;
+
+class URL {
+  protocol; username; password; hostname; port; pathname; hash;
+  constructor(text, base) {
+    text = String_(text).trim();
+    let found = PARTS.exec(text);
+    if (!found && base !== undefined) {
+      const from = new URL(base), { protocol } = from, root = from.origin === "null" ? protocol : `${protocol}//${from.host}`;
+      const whole = text.startsWith("//") ? protocol + text
+        : text.startsWith("/") ? root + text
+        : text.startsWith("?") ? root + from.pathname + text
+        : text.startsWith("#") ? root + from.pathname + from.search + text
+        : text === "" ? root + from.pathname + from.search
+        : root + from.pathname.replace(/[^/]*$/, "") + text;
+      found = PARTS.exec(whole);
+    }
+    if (!found) throw new TypeError(`URL: ${text} is not a URL`);
+    const [, protocol, username = "", password = "", host, port = "", path = "", search = "", hash = ""] = found;
+    this.protocol = protocol.toLowerCase();
+    if (this.protocol in PORTS && !host) throw new TypeError(`URL: ${text} is not a URL`);
+    this.username = username;
+    this.password = password;
+    this.hostname = (host ?? "").toLowerCase();
+    this.port = port === PORTS[this.protocol] ? "" : port;
+    const special = this.protocol in PORTS, out = [];
+    if (special) {
+      const steps = path.replace(/\\/g, "/").split("/").slice(1);
+      steps.forEach((step, i) => {
+        const dots = step.replace(/%2e/gi, ".");
+        if (dots === "..") out.pop();
+        if (dots !== ".." && dots !== ".") out.push(step);
+        else if (i === steps.length - 1) out.push("");
+      });
+    }
+    this.pathname = safe(special ? "/" + out.join("/") : path);
+    this.searchParams = new URLSearchParams(search);
+    this.#search = safe(search === "?" ? "" : search);
+    this.#shown = this.searchParams.toString();
+    this.hash = safe(hash === "#" ? "" : hash);
+  }
+  #search;
+  #shown;
+  get search() {
+    const now = this.searchParams.toString();
+    return now === this.#shown ? this.#search : now && `?${now}`;
+  }
+  get host() { return this.hostname + (this.port && `:${this.port}`); }
+  get origin() { return this.protocol in PORTS ? `${this.protocol}//${this.host}` : "null"; }
+  get href() {
+    const user = this.username && `${this.username}${this.password && `:${this.password}`}@`;
+    const slashes = this.hostname || this.protocol in PORTS || this.protocol === "file:" ? "//" : "";
+    return `${this.protocol}${slashes}${user}${this.host}${this.pathname}${this.search}${this.hash}`;
+  }
+  toString() { return this.href; }
+  toJSON() { return this.href; }
+  static canParse(text, base) {
+    try { return Boolean(new URL(text, base)); } catch { return false; }
+  }
+}
+const safe = (text) => text.replace(/[\s"<>`{}\u0080-\uffff]+/g, (part) => encodeURI(part.toWellFormed()));
+
+for (const made of [TextEncoder, TextDecoder, AbortSignal, AbortController, URL, URLSearchParams]) {
+  hidden(globalThis, made.name, made);
+}
+hidden(globalThis, "structuredClone", (v) => copy(v, new Map()));
+
+// What would tell the script of the collector or of time between its waits, or is of no use.
+for (const name of ["WeakRef", "FinalizationRegistry", "SharedArrayBuffer", "InternalError"]) delete globalThis[name];

@@ -1,0 +1,6 @@
+// attack: catches that numbers are too large, for ever
+// expect: limit time | limit memory
+// limits: time=0.3
+
+for (;;) try { 2n ** 1000000n ** 3n; 7n ** 400000n; } catch {}
+print("ESCAPED");

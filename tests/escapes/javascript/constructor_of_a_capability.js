@@ -1,0 +1,7 @@
+// attack: climbs from a capability to its constructor and its caller
+// expect: error
+
+const outer = fs.read.constructor.constructor("return this")();
+if (outer !== globalThis) print("ESCAPED");
+const caller = fs.read.caller ?? fs.read.arguments;
+if (caller) print("ESCAPED");

@@ -1,0 +1,8 @@
+// attack: makes code of brackets within brackets
+// expect: error
+// limits: time=10
+
+try { eval("[".repeat(1e5) + "]".repeat(1e5)); } catch {}
+try { eval("(".repeat(1e6)); } catch {}
+try { JSON.parse("[".repeat(1e6)); } catch {}
+throw new Error("held"); // ESCAPED

@@ -1,0 +1,7 @@
+// attack: has every property the prelude defines refused
+// expect: error denied | error
+
+Object.prototype.get = Object.prototype.set = () => "ESCAPED";
+Object.prototype.value = "ESCAPED";
+await fs.read("{outside}/secret.txt");
+print("ESCAPED");

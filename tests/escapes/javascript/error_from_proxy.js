@@ -1,0 +1,8 @@
+// attack: throws a proxy that answers every question without end
+// expect: limit time | limit steps
+// limits: time=0.3
+
+throw new Proxy({}, {
+  get() { for (;;); }, has() { for (;;); }, ownKeys() { for (;;); }, getPrototypeOf() { for (;;); },
+});
+// ESCAPED

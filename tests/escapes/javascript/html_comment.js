@@ -1,0 +1,5 @@
+// attack: hides a line break in a remark of another kind
+// expect: refused
+
+<!-- x
+print("ESCAPED")

@@ -1,0 +1,5 @@
+// attack: imports what is none of its modules: file://{outside}/secret.txt
+// expect: error
+
+const found = await import("file://{outside}/secret.txt");
+print("ESCAPED", Object.keys(found));

@@ -1,0 +1,5 @@
+// attack: imports what is none of its modules: http://{server}/html
+// expect: error
+
+const found = await import("http://{server}/html");
+print("ESCAPED", Object.keys(found));

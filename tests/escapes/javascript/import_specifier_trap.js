@@ -1,0 +1,6 @@
+// attack: has the name of a module change while it is read
+// expect: error
+
+let n = 0;
+await import({ toString() { return n++ ? "./x.js" : "../../outside/secret.txt"; } });
+print("ESCAPED");

@@ -1,0 +1,5 @@
+// attack: throws the error of an import that never was
+// expect: error
+
+const name = "(a+)+$".repeat(9000);
+throw new Error(`Error loading module '${name}'`); // ESCAPED

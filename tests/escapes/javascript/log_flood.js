@@ -1,0 +1,6 @@
+// attack: logs for ever
+// expect: limit output | limit calls | limit tasks
+// limits: time=20
+
+for (;;) { console.warn("x".repeat(9000)); await sleep(0); }
+print("ESCAPED");

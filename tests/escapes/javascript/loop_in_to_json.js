@@ -1,0 +1,8 @@
+// attack: loops in toJSON, toString and valueOf of an argument
+// expect: limit time | limit steps | error bad_argument
+// limits: time=0.3
+
+const loop = () => { for (;;); };
+const e = new Error("x");
+Object.defineProperty(e, "message", { value: { toString: loop, valueOf: loop, toJSON: loop } });
+await json.encode({ toJSON: loop, list: [e] }); // ESCAPED

@@ -1,0 +1,7 @@
+// attack: doubles a text for ever
+// expect: limit memory | error
+// limits: time=20, memory=32MB
+
+let text = "x";
+for (;;) { text += text; text.charCodeAt(text.length - 1); }
+print("ESCAPED");

@@ -1,0 +1,5 @@
+// attack: prints for ever and catches it
+// expect: limit output
+
+for (;;) try { print("x".repeat(1e5)); } catch { } finally { }
+print("ESCAPED");

@@ -1,0 +1,7 @@
+// attack: prints one text of 20 million bytes
+// expect: limit output | limit memory
+// limits: time=10
+
+print("x".repeat(20e6));
+await sleep(0);
+print("ESCAPED");

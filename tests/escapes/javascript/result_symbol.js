@@ -1,0 +1,4 @@
+// attack: gives a result that cannot cross
+// expect: error : symbol
+
+export default [Symbol("ESCAPED")];

@@ -1,0 +1,8 @@
+// attack: searches a list of 2^32 holes
+// expect: limit time | limit memory | error
+// limits: time=0.3
+
+const list = [];
+list.length = 2 ** 32 - 1;
+for (;;) { list.indexOf(7); list.includes(7, 1); list.reverse(); list.join(); }
+print("ESCAPED");

@@ -1,0 +1,6 @@
+// attack: gives a timer text for a function
+// expect: error
+// limits: time=0.3
+
+setTimeout("print('ESCAPED')", 0);
+await sleep(0.01);
