@@ -1,0 +1,145 @@
+"""The Tengo engine: Tengo compiled to Lua, run by the Lua engine with all that it bounds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from .. import tengo
+from ..errors import LlmspellError, ScriptRuntimeError, ScriptSyntaxError
+from ..limits import Limits
+from .base import Answer, Chunk, Done, Ended, Signature
+from .lua import LuaEngine, LuaIsolate
+from .lua_compiler import compiled, compiler
+from .lua_prelude import dumped, surface
+
+MODULE = "lua54"
+GIVEN = frozenset({"params", "async", "await", "parallel", "spawn"})
+"""Names every program has beside the capabilities."""
+
+TASKS = frozenset({"async", "await", "parallel", "spawn", "*"})
+"""Words for which a program needs what the prelude has for tasks and modules."""
+
+FILES = ("host", "runtime", "operators", "verbs", "builtins", *sorted(tengo.STANDARD), "regex")
+
+
+class TengoEngine:
+    """Tengo behind the engine protocol."""
+
+    suffixes = (".tengo",)
+    warm = 'fmt := import("fmt")\nexport [fmt.sprintf("%v", 1), len("x")]'
+    features = frozenset({"steps", "preempt", "memory", "locals", "int64"})
+
+    def __init__(self, name: str = "tengo", machine_code: bool = True) -> None:
+        self.name = name
+        self._lua = LuaEngine("lua", machine_code)
+        self._names: Mapping[str, Signature] = {}
+        self._surface, self._output = b"", "print"
+
+    @property
+    def version(self) -> str:
+        """The language and what runs it."""
+        return f"Tengo 2 on {self._lua.version}"
+
+    @property
+    def form(self) -> str:
+        """The version, and a digest of the source of both compilers."""
+        return f"{self.version} {compiler()} {_digest()}"
+
+    def compile(self, source: str, name: str) -> Chunk:
+        """Compiles to Lua and puts the safepoints in. Its words are what it imports and lacks."""
+        try:
+            made = tengo.compile_source(source, name)
+        except tengo.TengoSyntaxError as error:
+            raise _told(error) from None
+        try:
+            code = compiled(MODULE, made.code, name)
+        except ScriptSyntaxError as error:
+            reason = f"the program is too large or nested too deep ({error})"
+            raise ScriptSyntaxError(reason, frames=error.frames) from None
+        counter, _, body = code.split("\n", 2)
+        modules = [m for m in made.imports if m not in tengo.STANDARD]
+        own = all(m.isidentifier() for m in modules)
+        words = " ".join([*made.free, "/", *modules]) if own else " ".join([*made.free, "/", "*"])
+        return Chunk(self.name, name, source, f"{counter}\n{words}\n{body}")
+
+    def isolate(self, names: Mapping[str, Signature], limits: Limits) -> TengoIsolate:
+        """Makes a fresh Lua state with `names` bound."""
+        if names is not self._names:
+            self._names, self._surface = names, surface(names)
+            outputs = [name for name, item in names.items() if item.role == "output"]
+            self._output = outputs[0] if outputs else "print"
+        isolate = TengoIsolate(MODULE, self._surface, self._output, limits)
+        isolate.known = GIVEN | {
+            word for name, item in names.items() for word in (name.partition(".")[0], item.alias)
+        }
+        isolate.compile_with(self.compile)
+        return isolate
+
+
+class TengoIsolate(LuaIsolate):
+    """A Lua state with the types of Tengo. `known` are the names a program may use."""
+
+    known: frozenset[str] = frozenset()
+
+    def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
+        """Starts the program, if there is all that it names."""
+        counter, words, body = chunk.code.split("\n", 2)
+        free, _, modules = words.partition("/")
+        if missing := sorted(set(free.split()) - self.known):
+            return Done(ended=[Ended(entry, error=_unresolved(chunk, missing[0]))])
+        wanted = set(modules.split())
+        # A module of the script may use what the program does not mention.
+        all_ = not wanted <= self.known
+        words = "*" if all_ else " ".join(sorted({*free.split(), *wanted}))
+        self._go(b"extend", b"tengo_host", *_files())
+        return super().run(entry, chunk._replace(code=f"{counter}\n{words}\n{body}"), params, seed)
+
+    def _parts(self, chunk: Chunk) -> tuple[bytes, ...]:
+        words = chunk.code.split("\n", 2)[1].split()
+        return () if TASKS.isdisjoint(words) else self._prelude.parts
+
+    def _error(self, report: dict[str, Any], raised: dict[str, Any]) -> LlmspellError:
+        error = super()._error(report, raised)
+        if isinstance(error, ScriptRuntimeError):
+            message = error.args[0] if error.args else ""
+            if message.startswith("wrong number of arguments: want") and len(error.frames) > 1:
+                error.frames = error.frames[1:]  # the function that complains has not begun
+            elif message.startswith("stack overflow") or "C stack overflow" in message:
+                error.args = ("stack overflow", *error.args[1:])
+        return error
+
+
+def _told(error: tengo.TengoSyntaxError) -> ScriptSyntaxError:
+    """The class that is the same in every language."""
+    return ScriptSyntaxError(error.message, frames=error.frames)
+
+
+def _unresolved(chunk: Chunk, name: str) -> ScriptSyntaxError:
+    place = tengo.compile_source(chunk.source, chunk.name).free[name]
+    reason = f"unresolved reference '{name}'"
+    return _told(tengo.problem("Compile", reason, chunk.source, chunk.name, place))
+
+
+@cache
+def _files() -> tuple[bytes, ...]:
+    """Name and bytecode of what Tengo needs in a state. It is made in this process."""
+    found: list[bytes] = []
+    for name in FILES:
+        with open(os.path.join(tengo.FOLDER, f"{name}.lua"), "rb") as file:
+            found += (b"tengo_" + name.encode(), dumped(MODULE, file.read()))
+    return tuple(found)
+
+
+@cache
+def _digest() -> str:
+    from hashlib import sha256
+
+    digest = sha256()
+    for name in sorted(os.listdir(tengo.FOLDER)):
+        if name.endswith((".py", ".lua")):
+            with open(os.path.join(tengo.FOLDER, name), "rb") as file:
+                digest.update(file.read())
+    return digest.hexdigest()

@@ -1,0 +1,326 @@
+"""Expressions of Tengo as expressions of Lua.
+
+Lua's own operators do the work wherever numbers, strings or metatables (see runtime.lua) make them
+mean what Tengo means; what is left is calls into the runtime, whose names start with `_T`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from . import ast
+from .ast import Array, Binary, Builtin, Call, Free, Func, Ident, Index, Literal, Map, Slice
+from .kinds import binary_kind, call_kind, join
+from .names import IDENTIFIER, KEYWORDS, Names
+
+MAX_ARGS = 40
+"""Arguments that Lua passes itself; more go through a table."""
+MAX_FREE = 15
+"""Names of the host that are variables of Lua."""
+MAX_JOINED = 40
+"""Operators in a row that Lua's parser would nest."""
+
+OR, AND, COMPARE, BOR, XOR, BAND, SHIFT, CONCAT, ADD, MUL, UNARY, ATOM = range(1, 13)
+NATIVE = {
+    "+": (ADD, "+"),
+    "-": (ADD, "-"),
+    "*": (MUL, "*"),
+    "|": (BOR, "|"),
+    "^": (XOR, "~"),
+    "&": (BAND, "&"),
+    "==": (COMPARE, "=="),
+    "!=": (COMPARE, "~="),
+    "<": (COMPARE, "<"),
+    "<=": (COMPARE, "<="),
+    ">": (COMPARE, ">"),
+    ">=": (COMPARE, ">="),
+}
+TRUTHY = {"i": "~=0", "s": '~=""', "f": None, "c": None}
+SURE = frozenset("ifsco")
+"""Kinds whose values Lua takes for true."""
+UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
+
+Text = tuple[str, int, str]
+"""Lua for an expression, how tight it binds, and its kind."""
+
+
+def quoted(value: bytes) -> str:
+    """A Lua string literal, in ASCII and on one line."""
+    return '"' + UNSAFE.sub(lambda m: b"\\%03d" % m[0][0], value).decode() + '"'
+
+
+class Expressions(Names):
+    """Makes Lua of each kind of expression; that of functions is where statements are."""
+
+    def func(self, node: Func) -> Text:
+        """A function literal."""
+        raise NotImplementedError
+
+    def expr(self, node: Any, kept: bool = False) -> Text:
+        """`kept`: the value is looked at and goes nowhere else."""
+        of = type(node)
+        if of is Ident:
+            symbol = node.symbol
+            if symbol.grows and not kept:
+                return self.whole(symbol), ATOM, symbol.kind
+            return symbol.lua, ATOM, symbol.kind
+        mark = self.mark(node.line)
+        if of is Binary:
+            text, prec, kind = self.binary(node)
+        else:
+            text, prec, kind = _EXPRESSIONS[of](self, node)
+        return (mark + text, prec, kind) if mark else (text, prec, kind)
+
+    def tight(self, node: Any, least: int, kept: bool = False) -> str:
+        text, prec, _ = self.expr(node, kept)
+        return text if prec >= least else f"({text})"
+
+    def literal(self, node: Any) -> Text:
+        kind, value = node.kind, node.value
+        if kind == "s":
+            return quoted(value), UNARY, "s"
+        if kind == "i":
+            return str(value), UNARY, "i"
+        if kind == "b":
+            return ("true" if value else "false"), UNARY, "b"
+        if kind == "f":
+            return ("1e999" if value == float("inf") else repr(value)), UNARY, "f"
+        if kind == "c":
+            return f"{self.helper('chars')}[{value}]", ATOM, "c"
+        return self.helper("U"), ATOM, "o"
+
+    def builtin(self, node: Any) -> Text:
+        return self.helper("b_" + node.name), ATOM, "o"
+
+    def free(self, node: Any) -> Text:
+        names = self.program.free
+        if len(names) <= MAX_FREE:
+            local = "_Tf_" + str(list(names).index(node.name))
+            self.used[local] = f"_T.free({quoted(node.name.encode())})"
+            return local, ATOM, ""
+        return f"{self.helper('free')}({quoted(node.name.encode())})", ATOM, ""
+
+    def import_(self, node: Any) -> Text:
+        return f"{self.helper('import')}({quoted(node.name.encode())})", ATOM, ""
+
+    def made(self, node: Any) -> Text:
+        text, _, _ = self.expr(node.operand)
+        return f"{self.helper(node.what)}({text})", ATOM, "o" if node.what == "error" else ""
+
+    def array(self, node: Any) -> Text:
+        items = [self.expr(item)[0] for item in node.items]
+        if items:
+            items[0] = "[0]=" + items[0]
+            if type(node.items[-1]) is Call and len(items) > 1:
+                items[-1] = f"({items[-1]})"
+        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper('OWN')})", ATOM, "o"
+
+    def map(self, node: Any) -> Text:
+        items = []
+        for key, value in node.items:
+            text, _, _ = self.expr(value)
+            name = key.decode(errors="replace")
+            plain = IDENTIFIER.fullmatch(name) and name not in KEYWORDS
+            items.append(f"{name}={text}" if plain else f"[{quoted(key)}]={text}")
+        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper('MAP')})", ATOM, "o"
+
+    def unary(self, node: Any) -> Text:
+        if node.op == "!":
+            text, prec = self.condition(node.operand)
+            return "not " + (text if prec >= UNARY else f"({text})"), UNARY, "b"
+        text, prec, kind = self.expr(node.operand)
+        if prec < ATOM:
+            text = f"({text})"
+        if node.op == "+":
+            return (
+                (text, ATOM, kind)
+                if kind in ("i", "f")
+                else (f"{self.helper('plus')}({text})", ATOM, "")
+            )
+        if node.op == "^":
+            return "~" + text, UNARY, "i" if kind == "i" else ""
+        return "-" + text, UNARY, kind if kind in ("i", "f") else ""
+
+    def ternary(self, node: Any) -> Text:
+        test, prec = self.condition(node.test)
+        test = test if prec >= AND else f"({test})"
+        yes, yes_prec, yes_kind = self.expr(node.yes)
+        no, no_prec, no_kind = self.expr(node.no)
+        kind = join(yes_kind, no_kind)
+        if yes_kind in SURE:
+            yes = yes if yes_prec > AND else f"({yes})"
+            return f"({test} and {yes} or {no if no_prec > OR else f'({no})'})", UNARY, kind
+        no = no if no_prec > OR else f"({no})"
+        text = f"{test} and ({yes if yes_prec > OR else f'({yes})'} or {self.helper('NO')}) or {no}"
+        return f"{self.helper('unmask')}({text})", ATOM, kind
+
+    # Operators of two sides. ----------------------------------------------------------------------
+
+    def binary(self, node: Any) -> Text:
+        """A chain `a + b + c` is as deep on the left as it is long, so it is walked in a loop."""
+        spine = []
+        while type(node) is Binary:
+            spine.append(node)
+            node = node.left
+        kept = spine[-1].op not in ("&&", "||")
+        left: Text = self.expr(node, kept)
+        joined = 0
+        for part in reversed(spine):
+            kept = part.op not in ("&&", "||")
+            right: Text = self.expr(part.right, kept)
+            left = self.operate(part.op, left, right)
+            joined = joined + 1 if left[1] in (CONCAT, AND, OR) else 0
+            if joined >= MAX_JOINED:
+                left, joined = (f"({left[0]})", UNARY, left[2]), 0
+        return left
+
+    def operate(self, op: str, left: Text, right: Text) -> Text:
+        (a, ap, ak), (b, bp, bk) = left, right
+        kind = binary_kind(op, ak, bk)
+        if op in ("&&", "||"):
+            return self.logical(op, left, right, kind)
+        if op == "+" and ak == "s" and bk in ("s", "i"):
+            a = a if ap >= CONCAT else f"({a})"
+            b = b if bp > CONCAT else f"({b})"
+            return f"{a} .. {b}", CONCAT, "s"
+        if op in NATIVE:
+            prec, word = NATIVE[op]
+            a = a if ap >= prec else f"({a})"
+            b = b if bp > prec else f"({b})"
+            if op == "-" and b.startswith("-"):
+                b = " " + b
+            return f"{a}{word}{b}", prec, kind
+        small = b.isdigit() and len(b) < 10
+        if op == "/" and "f" in (ak, bk) and ak in ("i", "f") and bk in ("i", "f"):
+            return f"{a if ap >= MUL else f'({a})'}/{b if bp > MUL else f'({b})'}", MUL, "f"
+        if op in "/%" and ak == "i" and bk == "i" and a.isidentifier() and small and int(b):
+            # Rounding differs only below zero.
+            fast = f"{a}//{b}" if op == "/" else f"{a}%{b}"
+            return (
+                f"({a}>=0 and {fast} or {self.helper('div' if op == '/' else 'mod')}({a},{b}))",
+                UNARY,
+                "i",
+            )
+        if op == ">>" and ak == "i" and small and int(b) < 63:
+            return f"{a if ap >= MUL else f'({a})'}//{1 << int(b)}", MUL, "i"
+        if op == "<<" and small:
+            return f"{a if ap >= SHIFT else f'({a})'}<<{b}", SHIFT, kind
+        name = {"/": "div", "%": "mod", ">>": "shr", "<<": "shl", "&^": "clear"}[op]
+        return f"{self.helper(name)}({a},{b})", ATOM, kind
+
+    def logical(self, op: str, left: Text, right: Text, kind: str) -> Text:
+        """The value of && and || is that of a side, whose truth is not what Lua takes for it."""
+        (a, ap, ak), (b, bp, bk) = left, right
+        prec = AND if op == "&&" else OR
+        if ak == "b":
+            a = a if ap >= prec else f"({a})"
+            b = b if bp > prec else f"({b})"
+            return f"{a} {'and' if op == '&&' else 'or'} {b}", prec, kind
+        b = b if bp > OR else f"({b})"
+        if op == "||":
+            return f"({self.helper('test')}({a}) and {self.helper('kept')}() or {b})", UNARY, kind
+        if bk in SURE:
+            return f"({self.helper('keep')}({a}) and {b} or {self.helper('kept')}())", UNARY, kind
+        text = f"{self.helper('keep')}({a}) and ({b} or {self.helper('NO')})"
+        text += f" or {self.helper('kept')}()"
+        return f"{self.helper('unmask')}({text})", ATOM, kind
+
+    def condition(self, node: Any) -> tuple[str, int]:
+        """Lua that is true where Tengo takes the value for true."""
+        if type(node) is Binary and node.op in ("&&", "||"):
+            spine = []
+            while type(node) is Binary and node.op in ("&&", "||"):
+                spine.append(node)
+                node = node.left
+            text, prec = self.condition(node)
+            for joined, part in enumerate(reversed(spine), 1):
+                right, right_prec = self.condition(part.right)
+                own = AND if part.op == "&&" else OR
+                text = text if prec >= own else f"({text})"
+                right = right if right_prec > own else f"({right})"
+                text, prec = f"{text} {'and' if own == AND else 'or'} {right}", own
+                if joined % MAX_JOINED == 0:
+                    text, prec = f"({text})", UNARY
+            return text, prec
+        text, prec, kind = self.expr(node, True)
+        if kind == "b":
+            return text, prec
+        if kind == "i" or kind == "s":
+            return f"{text if prec > COMPARE else f'({text})'}{TRUTHY[kind]}", COMPARE
+        if text.isidentifier():
+            return f"({text}==true or {text}~=false and {self.helper('truth')}({text}))", UNARY
+        return f"{self.helper('truth')}({text})", ATOM
+
+    # What follows a value: .name [index] [low:high] (arguments). --------------------------------
+
+    def postfix(self, node: Any) -> Text:
+        spine = []
+        while type(node) in _POSTFIX:
+            spine.append(node)
+            node = node.callee if type(node) is Call else node.of
+        first = spine[-1]
+        if type(first) is Call and type(node) is Builtin:
+            text, kind = self.call_builtin(first, node), call_kind(first)
+            spine.pop()
+        else:
+            text, prec, kind = self.expr(node, type(first) is not Call)
+            text = text if prec >= ATOM else f"({text})"
+        for part in reversed(spine):
+            of = type(part)
+            mark = self.mark(part.line)
+            if of is Call:
+                text, kind = f"{text}{mark}({self.arguments(part.args, part.spread)})", ""
+            elif of is Index:
+                text, kind = text + mark + self.index(part.key), ""
+            else:
+                low = "nil" if part.low is None else self.expr(part.low)[0]
+                high = "nil" if part.high is None else self.expr(part.high)[0]
+                text = f"{self.helper('slice')}({text},{mark}{low},{high})"
+                kind = kind if kind == "s" else ""
+        return text, ATOM, kind
+
+    def index(self, key: Any) -> str:
+        if type(key) is Literal and key.kind == "s":
+            name: str = key.value.decode(errors="replace")
+            if IDENTIFIER.fullmatch(name) and name not in KEYWORDS:
+                return "." + name
+        text, _, _ = self.expr(key)
+        return f"[{text}]"
+
+    def arguments(self, args: list[Any], spread: bool) -> str:
+        if len(args) > MAX_ARGS:
+            # Lua has a bound for those of one call, but not for the items of a table.
+            *items, last = [self.expr(arg)[0] for arg in args]
+            last = f"{self.helper('spread')}({last})" if spread else f"({last})"
+            return f"{self.helper('spill')}({{{','.join([*items, last])}}})"
+        texts = [self.expr(arg)[0] for arg in args]
+        if spread:
+            texts[-1] = f"{self.helper('spread')}({texts[-1]})"
+        return ",".join(texts)
+
+    def call_builtin(self, node: Any, callee: Any) -> str:
+        name = callee.name
+        if len(node.args) == 1 and not node.spread:
+            looks = name == "len" or name == "type_name" or name.startswith("is_")
+            text, _, _ = self.expr(node.args[0], looks)
+            return f"{self.helper('b_' + name)}({text})"
+        return f"{self.helper('b_' + name)}({self.arguments(node.args, node.spread)})"
+
+
+_POSTFIX = frozenset((Call, Index, Slice))
+_EXPRESSIONS: dict[Any, Any] = {
+    Literal: Expressions.literal,
+    Builtin: Expressions.builtin,
+    Free: Expressions.free,
+    Array: Expressions.array,
+    Map: Expressions.map,
+    Func: lambda self, node: self.func(node),
+    ast.Unary: Expressions.unary,
+    ast.Ternary: Expressions.ternary,
+    ast.Import: Expressions.import_,
+    ast.Made: Expressions.made,
+    Call: Expressions.postfix,
+    Index: Expressions.postfix,
+    Slice: Expressions.postfix,
+}

@@ -1,0 +1,302 @@
+"""Reads the expressions of a source into the tree, and resolves names on the way.
+
+Unlike in Go, a function may only use what was defined before it, so one pass is enough. Names that
+nothing defines are noted in `Program.free`: whoever runs the program says whether they exist.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from . import ast
+from .ast import Func, Program, Symbol
+from .lexer import KEYWORDS, problem, tokenize
+from .scopes import BUILTINS, Scopes
+
+PRECEDENCE = {
+    "||": 1,
+    "&&": 2,
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), 3),
+    **dict.fromkeys(("+", "-", "|", "^"), 4),
+    **dict.fromkeys(("*", "/", "%", "<<", ">>", "&", "&^"), 5),
+}
+MAX_DEPTH = 60
+"""How deep expressions and blocks may be nested: what Lua's parser takes of what they become."""
+
+SHOWN = {
+    "name": "IDENT",
+    "int": "INT",
+    "float": "FLOAT",
+    "char": "CHAR",
+    "string": "STRING",
+    "end": "EOF",
+}
+
+
+class ExpressionParser:
+    """Tokens from `at` on, and the expressions they stand for."""
+
+    def __init__(self, source: str, name: str) -> None:
+        self.source, self.name = source, name
+        self.kinds, self.values, self.places, self.lines = tokenize(source, name)
+        self.at = 0
+        self.depth = 0
+        self.loops = [[]]  # type: list[list[Any]]
+        self.out = Program()
+        self.scopes = Scopes(self.out.main)
+        self.hidden: set[Symbol] = set()
+
+    # What is wrong. -----------------------------------------------------------------------------
+
+    def fail(self, stage: str, reason: str, place: int | None = None) -> NoReturn:
+        if place is None:
+            place = self.places[self.at]
+        raise problem(stage, reason, self.source, self.name, place)
+
+    def expected(self, what: str) -> NoReturn:
+        kind, value = self.kinds[self.at], self.values[self.at]
+        if kind == ";" and value == "\n":
+            found = "newline"
+        elif kind == "end":
+            found = "'EOF'"
+        elif kind in SHOWN:
+            text = value.decode(errors="replace") if isinstance(value, bytes) else value
+            found = f"{SHOWN[kind]} {str(text)[:40]}"
+        else:
+            found = f"'{kind}'"
+        self.fail("Parse", f"expected {what}, found {found}")
+
+    def expect(self, kind: str) -> int:
+        at = self.at
+        if self.kinds[at] != kind:
+            self.expected(SHOWN.get(kind, f"'{kind}'"))
+        self.at = at + 1
+        return at
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            self.fail("Parse", f"nested deeper than {MAX_DEPTH} levels")
+
+    def block(self) -> Any:
+        """Statements in braces."""
+        raise NotImplementedError
+
+    # Expressions. -------------------------------------------------------------------------------
+
+    def expression(self) -> Any:
+        self.deeper()
+        left = self.binary(1)
+        if self.kinds[self.at] == "?":
+            self.at += 1
+            yes = self.expression()
+            self.expect(":")
+            left = ast.Ternary(left.place, left.line, left, yes, self.expression())
+        self.depth -= 1
+        return left
+
+    def binary(self, least: int) -> Any:
+        left = self.unary()
+        kinds, precedence = self.kinds, PRECEDENCE
+        while True:
+            op = kinds[self.at]
+            level = precedence.get(op, 0)
+            if level < least:
+                return left
+            self.at += 1
+            right = self.binary(level + 1)
+            left = ast.Binary(left.place, left.line, op, left, right)
+
+    def unary(self) -> Any:
+        at = self.at
+        kind = self.kinds[at]
+        if kind in ("-", "!", "+", "^"):
+            self.at += 1
+            self.deeper()
+            operand = self.unary()
+            self.depth -= 1
+            return ast.Unary(self.places[at], self.lines[at], kind, operand)
+        return self.primary()
+
+    def primary(self) -> Any:
+        node = self.operand()
+        kinds, count = self.kinds, 0
+        while True:
+            kind = kinds[self.at]
+            if kind == ".":
+                self.at += 1
+                at = self.at
+                if kinds[at] != "name":
+                    self.expected("selector")
+                self.at += 1
+                key = ast.Literal(self.places[at], self.lines[at], "s", self.values[at].encode())
+                node = ast.Index(node.place, node.line, node, key)
+            elif kind == "(":
+                node = self.call(node)
+            elif kind == "[":
+                node = self.index(node)
+            else:
+                return node
+            count += 1
+            if count > 150:
+                self.fail("Parse", "more than 150 selectors, indexes and calls in a row")
+
+    def call(self, callee: Any) -> Any:
+        at = self.at
+        self.at += 1
+        args, spread = [], False
+        while self.kinds[self.at] != ")":
+            args.append(self.expression())
+            if self.kinds[self.at] == "...":
+                self.at += 1
+                spread = True
+            if self.kinds[self.at] == "," and not spread:
+                self.at += 1
+            elif self.kinds[self.at] != ")":
+                self.expected("')'" if spread else "',' or ')'")
+        self.at += 1
+        return ast.Call(callee.place, self.lines[at], callee, args, spread)
+
+    def index(self, node: Any) -> Any:
+        at = self.at
+        self.at += 1
+        low = None if self.kinds[self.at] == ":" else self.expression()
+        if self.kinds[self.at] == ":":
+            self.at += 1
+            high = None if self.kinds[self.at] == "]" else self.expression()
+            self.expect("]")
+            return ast.Slice(node.place, self.lines[at], node, low, high)
+        self.expect("]")
+        return ast.Index(node.place, self.lines[at], node, low)
+
+    def operand(self) -> Any:
+        at = self.at
+        kind = self.kinds[at]
+        place, line = self.places[at], self.lines[at]
+        if kind == "name":
+            self.at = at + 1
+            return self.named(self.values[at], place, line)
+        if kind in _LITERALS:
+            self.at = at + 1
+            letter, value = _LITERALS[kind]
+            return ast.Literal(place, line, letter, self.values[at] if value is None else value)
+        if kind == "(":
+            self.at = at + 1
+            node = self.expression()
+            self.expect(")")
+            return node
+        if kind == "[":
+            return self.array(place, line)
+        if kind == "{":
+            return self.map(place, line)
+        if kind == "func":
+            return self.func(place, line)
+        if kind == "import":
+            self.at = at + 1
+            self.expect("(")
+            name = self.expect("string")
+            self.expect(")")
+            module = self.values[name].decode(errors="replace")
+            if not module:
+                self.fail("Compile", "empty module name", place)
+            if module not in self.out.imports:
+                self.out.imports.append(module)
+            return ast.Import(place, line, module)
+        if kind in ("error", "immutable"):
+            self.at = at + 1
+            self.expect("(")
+            value = self.expression()
+            self.expect(")")
+            return ast.Made(place, line, kind, value)
+        return self.expected("operand")
+
+    def named(self, name: str, place: int, line: int) -> Any:
+        symbol = self.scopes.find(name, self.hidden)
+        if symbol is not None:
+            if symbol in self.hidden:
+                symbol.lua = "used"
+            return ast.Ident(place, line, symbol)
+        if name in BUILTINS:
+            return ast.Builtin(place, line, name)
+        self.out.free.setdefault(name, place)
+        return ast.Free(place, line, name)
+
+    def array(self, place: int, line: int) -> Any:
+        self.at += 1
+        items = []
+        while self.kinds[self.at] != "]":
+            items.append(self.expression())
+            self.separator("]")
+        self.at += 1
+        return ast.Array(place, line, items)
+
+    def separator(self, end: str) -> None:
+        """A comma, or the end of a list; the end of a line may only follow a comma."""
+        if self.kinds[self.at] == "," or (
+            self.kinds[self.at] == ";"
+            and self.values[self.at] == "\n"
+            and self.kinds[self.at + 1] == end
+        ):
+            self.at += 1
+        elif self.kinds[self.at] != end:
+            self.expected(f"',' or '{end}'")
+
+    def map(self, place: int, line: int) -> Any:
+        self.at += 1
+        items = []
+        while self.kinds[self.at] != "}":
+            kind = self.kinds[self.at]
+            key = self.values[self.at]
+            if kind != "string":
+                if kind == "end" or not (
+                    isinstance(key, str) and (kind == "name" or kind in KEYWORDS)
+                ):
+                    self.expected("map key")
+                key = key.encode()
+            self.at += 1
+            self.expect(":")
+            items.append((key, self.expression()))
+            self.separator("}")
+        self.at += 1
+        return ast.Map(place, line, items)
+
+    def func(self, place: int, line: int) -> Any:
+        self.at += 1
+        scopes, outer, loops = self.scopes, self.scopes.function, self.loops
+        made = Func(place, line, outer)
+        scopes.function, self.loops = made, [[]]
+        scopes.open()
+        self.expect("(")
+        while self.kinds[self.at] != ")":
+            if self.kinds[self.at] == "...":
+                self.at += 1
+                made.variadic = True
+            at = self.expect("name")
+            symbol = scopes.define(self.values[at])
+            if symbol is None:
+                self.fail(
+                    "Compile", f"'{self.values[at]}' redeclared in this block", self.places[at]
+                )
+            symbol.values.append(None)
+            made.params.append(symbol)
+            if self.kinds[self.at] == "," and not made.variadic:
+                self.at += 1
+            elif self.kinds[self.at] != ")":
+                self.expected("')'" if made.variadic else "',' or ')'")
+        self.at += 1
+        made.body = self.block().statements
+        made.end = self.lines[self.at - 1]
+        scopes.close()
+        scopes.function, self.loops = outer, loops
+        return made
+
+
+_LITERALS: dict[str, tuple[str, Any]] = {
+    "int": ("i", None),
+    "float": ("f", None),
+    "string": ("s", None),
+    "char": ("c", None),
+    "true": ("b", True),
+    "false": ("b", False),
+    "undefined": ("u", 0),
+}

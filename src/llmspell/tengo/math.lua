@@ -1,0 +1,127 @@
+-- The module math. Arguments are ints or floats; results are floats where Go's are.
+
+local inside = ...
+local T = inside.tengo
+local m, next, tonumber, U = inside.math, inside.next, inside.tonumber, T.U
+local huge, exp, log, sqrt = m.huge, m.exp, m.log, m.sqrt
+
+local M = {
+  e = 2.71828182845904523536028747135266249775724709369995957496696763, pi = 3.14159265358979323846264338327950288419716939937510582097494459,
+  phi = 1.61803398874989484820458683436563811772030917980576286213544862, sqrt2 = 2.0 ^ 0.5, sqrtE = exp(0.5), sprtPi = sqrt(m.pi),
+  sqrtPhi = 1.27201964951406896425242246173749149171560804184009624861664038, ln2 = log(2.0), log2E = 1 / log(2.0), ln10 = log(10.0),
+  log10E = 1 / log(10.0), ln10E = 1 / log(10.0), maxFloat32 = 3.40282346638528859811704183484516925440e+38, smallestNonzeroFloat32 = 1.401298464324817070923729583289916131280e-45,
+  maxFloat64 = 1.797693134862315708145274237317043567981e+308, smallestNonzeroFloat64 = 4.940656458412465441765687928682213723651e-324,
+  maxInt = m.maxinteger, minInt = m.mininteger, maxInt8 = 127, minInt8 = -128, maxInt16 = 32767, minInt16 = -32768,
+  maxInt32 = 2147483647, minInt32 = -2147483648, maxInt64 = m.maxinteger, minInt64 = m.mininteger,
+}
+
+local WHICH = { "first", "second" }
+local function define(name, count, f, ints)
+  M[name] = T.known("user-function:" .. name, function(a, b)
+    local args = { a, b }
+    for i = 1, count do
+      local v
+      if ints == i then v = T.is_int(args[i]) and args[i] or T.to_int(args[i])
+      else v = T.to_float(args[i]) end
+      if v == nil or args[i] == U then T.wrong_type("user-function:" .. name, WHICH[i], (ints == i and "int" or "float") .. "(compatible)", args[i]) end
+      args[i] = v
+    end
+    return f(args[1], args[2])
+  end, count, count)
+end
+
+local function trunc(x)
+  if x ~= x or x == huge or x == -huge then return x end
+  return x < 0 and -m.floor(-x) * 1.0 or m.floor(x) * 1.0
+end
+local function whole(f)
+  return function(x)
+    if x ~= x or x >= 2.0 ^ 52 or x <= -2.0 ^ 52 then return x end
+    return f(x) * 1.0
+  end
+end
+local function log1p(x)
+  local u = 1 + x
+  if u == 1 then return x end
+  return log(u) * x / (u - 1)
+end
+local function expm1(x)
+  if x > -0.5 and x < 0.5 then
+    local sum, term = x, x
+    for n = 2, 20 do
+      term = term * x / n
+      sum = sum + term
+    end
+    return sum
+  end
+  return exp(x) - 1
+end
+local function negative(x) return x < 0 or x == 0 and 1 / x < 0 end
+local function exponent(x)
+  if x == 0 then return -huge elseif x ~= x then return x elseif x == huge or x == -huge then return huge end
+  local e = m.floor(log(m.abs(x), 2))
+  while 2.0 ^ e > m.abs(x) do e = e - 1 end
+  while 2.0 ^ (e + 1) <= m.abs(x) do e = e + 1 end
+  return e * 1.0
+end
+
+for name, f in next, {
+  abs = m.abs, acos = m.acos, asin = m.asin, atan = m.atan, cos = m.cos, exp = exp, log = log, sin = m.sin,
+  sqrt = sqrt, tan = m.tan, ceil = whole(m.ceil), floor = whole(m.floor), trunc = whole(trunc),
+  acosh = function(x) return log(x + sqrt(x * x - 1)) end,
+  asinh = function(x)
+    local y = m.abs(x)
+    y = log1p(y + y * y / (1 + sqrt(y * y + 1)))
+    return x < 0 and -y or y
+  end,
+  atanh = function(x) return 0.5 * log1p(2 * x / (1 - x)) end,
+  cbrt = function(x)
+    local y = m.abs(x) ^ (1 / 3)
+    if y ~= 0 and y ~= huge then y = y - (y * y * y - m.abs(x)) / (3 * y * y) end
+    return x < 0 and -y or y
+  end,
+  cosh = function(x) return exp(x) / 2 + exp(-x) / 2 end,
+  sinh = function(x) return (expm1(x) + expm1(x) / (expm1(x) + 1)) / 2 end,
+  tanh = function(x)
+    if x > 20 then return 1.0 elseif x < -20 then return -1.0 end
+    local e = expm1(2 * x)
+    return e / (e + 2)
+  end,
+  exp2 = function(x) return 2.0 ^ x end, expm1 = expm1, log1p = log1p, log2 = function(x) return log(x, 2) end,
+  log10 = function(x) return log(x, 10) end, logb = exponent, is_nan = function(x) return x ~= x end, signbit = negative,
+  ilogb = function(x)
+    local e = exponent(x)
+    return e == e and e ~= -huge and e ~= huge and m.floor(e) or m.mininteger
+  end,
+} do define(name, 1, f) end
+
+for name, f in next, {
+  atan2 = m.atan, pow = function(x, y) return x ^ y end, mod = function(x, y) return m.fmod(x, y) end,
+  copysign = function(x, y) return negative(x) ~= negative(y) and -x or x end,
+  dim = function(x, y) return x - y > 0 and x - y or 0.0 end,
+  max = function(x, y) return (x ~= x or y ~= y) and 0 / 0 or x > y and x or y end,
+  min = function(x, y) return (x ~= x or y ~= y) and 0 / 0 or x < y and x or y end,
+  hypot = function(x, y)
+    x, y = m.abs(x), m.abs(y)
+    if x < y then x, y = y, x end
+    if x == 0 then return 0.0 elseif x == huge then return x end
+    return x * sqrt(1 + (y / x) * (y / x))
+  end,
+  remainder = function(x, y)
+    local r = m.fmod(x, y)
+    local half = m.abs(y) / 2
+    if m.abs(r) > half or m.abs(r) == half and (x - r) / y % 2 ~= 0 then r = r - (negative(r) and -m.abs(y) or m.abs(y)) end
+    return r
+  end,
+} do define(name, 2, f) end
+
+define("pow10", 1, function(n) return tonumber("1e" .. n) end, 1)
+define("ldexp", 2, function(x, e)
+  if e > 2200 then e = 2200 elseif e < -2200 then e = -2200 end
+  local third = e // 3
+  return x * 2.0 ^ third * 2.0 ^ third * 2.0 ^ (e - 2 * third)
+end, 2)
+define("inf", 1, function(sign) return sign >= 0 and huge or -huge end, 1)
+define("is_inf", 2, function(x, sign) return sign >= 0 and x == huge or sign <= 0 and x == -huge end, 2)
+M.nan = T.known("user-function:nan", function() return 0 / 0 end, 0, 0)
+return M

@@ -1,0 +1,238 @@
+-- What compiled Tengo calls, where Lua's own operators do not do.
+
+local inside = ...
+local T = inside.tengo
+local type, next, select, rawget, rawset, setmetatable, getmetatable =
+  inside.type, inside.next, inside.select, inside.rawget, inside.rawset, inside.setmetatable, inside.raw_metatable
+local unpack, counted, byte, sub, mtype = inside.unpack, inside.counted, inside.string.byte, inside.string.sub, inside.math.type
+local U, NO, OWN, SHARED, BYTES, KEY, chars, fail, check_fault, invalid, type_name, truth, length, items_of, is_array, copied, new_array,
+  new_bytes, runes_of, not_indexable =
+  T.U, T.NO, T.OWN, T.SHARED, T.BYTES, T.KEY, T.chars, T.fail, T.check_fault, T.invalid, T.type_name, T.truth, T.length, T.items_of,
+  T.is_array, T.copied, T.new_array, T.new_bytes, T.runes_of, T.not_indexable
+
+local is_int = T.is_int
+
+function T.div(a, b)
+  if mtype(a) == "integer" and mtype(b) == "integer" then
+    if b == 0 then fail("integer divide by zero") end
+    local q = a // b
+    if (a < 0) ~= (b < 0) and q * b ~= a then return q + 1 end
+    return q
+  end
+  if type(a) == "number" and type(b) == "number" then return a / b end
+  invalid(a, "/", b)
+end
+
+function T.mod(a, b)
+  if mtype(a) == "integer" and mtype(b) == "integer" then
+    if b == 0 then fail("integer divide by zero") end
+    local r = a % b
+    if r ~= 0 and (a < 0) ~= (b < 0) then return r - b end
+    return r
+  end
+  invalid(a, "%", b)
+end
+
+function T.shr(a, b)
+  if not (is_int(a) and is_int(b)) then invalid(a, ">>", b) end
+  if b < 0 then fail("negative shift amount") end
+  if b > 62 then return a < 0 and -1 or 0 end
+  return a // (1 << b)
+end
+
+function T.shl(a, b)
+  if not (is_int(a) and is_int(b)) then invalid(a, "<<", b) end
+  if b < 0 then fail("negative shift amount") end
+  return a << b
+end
+
+function T.clear(a, b)
+  if not (is_int(a) and is_int(b)) then invalid(a, "&^", b) end
+  return a & ~b
+end
+
+function T.plus(v)
+  if type(v) == "number" then return v end
+  check_fault(v)
+  fail("invalid operation: +" .. type_name(v))
+end
+
+-- && and || in Lua's own: `keep(a) and b or kept()`. NO stands for false where Lua would go on.
+local aside
+function T.keep(v)
+  if truth(v) then return true end
+  aside = v
+  return false
+end
+function T.test(v)
+  if truth(v) then
+    aside = v
+    return true
+  end
+  return false
+end
+function T.kept()
+  local v = aside
+  aside = nil
+  return v
+end
+function T.unmask(v)
+  if v == NO then return false end
+  return v
+end
+
+function T.share(v)
+  if type(v) == "table" and getmetatable(v) == OWN then setmetatable(v, SHARED) end
+  return v
+end
+
+local function appended(v, n, ...)
+  local name = type_name(v)
+  if name ~= "array" and name ~= "immutable-array" then
+    check_fault(v)
+    fail("invalid type for argument 'first' in call to 'builtin-function:append': expected array, found " .. name)
+  end
+  local from = items_of(v)
+  local size = length(from)
+  local t = copied(from, 0, size - 1, {}, 0)
+  if n == 1 then
+    t[size] = (...)
+  else
+    local more = { ... }
+    copied(more, 1, n, t, size)
+  end
+  return setmetatable(t, OWN)
+end
+
+-- x = append(x, v) where nobody else can have the array.
+function T.push(t, v)
+  if type(t) ~= "table" or getmetatable(t) ~= OWN then return appended(t, 1, v) end
+  local n = #t
+  if n > 0 or rawget(t, 0) ~= nil then n = n + 1 end
+  rawset(t, n, v)
+  return t
+end
+
+function T.push_all(t, ...)
+  if type(t) ~= "table" or getmetatable(t) ~= OWN then return appended(t, select("#", ...), ...) end
+  local more, n = { ... }, length(t)
+  for i = 1, #more do
+    counted()
+    rawset(t, n + i - 1, more[i])
+  end
+  return t
+end
+
+local function rest(...)
+  if select("#", ...) == 0 then return setmetatable({}, OWN) end
+  return new_array(...)
+end
+
+function T.arity(want, ...)
+  local got = 0
+  for i = 1, select("#", ...) do
+    if select(i, ...) ~= nil then got = got + 1 end
+  end
+  fail("wrong number of arguments: want=" .. want .. ", got=" .. got)
+end
+
+function T.few(want, ...)
+  local got = 0
+  for i = 1, select("#", ...) do
+    if select(i, ...) ~= nil then got = got + 1 end
+  end
+  fail("wrong number of arguments: want>=" .. want .. ", got=" .. got)
+end
+
+function T.many(want, variadic, ...)
+  local got = select("#", ...)
+  if variadic then
+    if got < want - 1 then fail("wrong number of arguments: want>=" .. want - 1 .. ", got=" .. got) end
+    local t = { ... }
+    t[want] = rest(select(want, ...))
+    return t
+  end
+  if got ~= want then fail("wrong number of arguments: want=" .. want .. ", got=" .. got) end
+  return { ... }
+end
+
+local function array_items(v, what)
+  if not is_array(v) then
+    check_fault(v)
+    fail("not an array: " .. type_name(v))
+  end
+  local t = items_of(v)
+  return t, length(t)
+end
+
+function T.spread(v)
+  local t, n = array_items(v)
+  if n > 100000 then fail("too many arguments") end
+  return unpack(t, 0, n - 1)
+end
+
+function T.spill(t) return unpack(t, 1, #t) end
+
+-- What a loop goes through: items, the last index, and the keys of a map.
+function T.sequence(v)
+  local kind = type(v)
+  if kind == "table" then
+    local meta = getmetatable(v)
+    local name = meta.type
+    if name == "array" or name == "immutable-array" then
+      local t = meta.data or v
+      return t, length(t) - 1
+    elseif name == "map" or name == "immutable-map" then
+      local t, keys, n = meta.data or v, {}, 0
+      for k in next, t do
+        keys[n] = k
+        n = n + 1
+        if n % 1000 == 0 then counted() end
+      end
+      return t, n - 1, keys
+    elseif name == "bytes" then
+      local t, s = {}, v[KEY]
+      for i = 1, #s do
+        counted()
+        t[i - 1] = byte(s, i)
+      end
+      return t, #s - 1
+    elseif name == "undefined" then
+      return U, -1
+    end
+  elseif kind == "string" then
+    local list, t = runes_of(v), {}
+    for i = 0, (list and list.n or #v) - 1 do
+      counted()
+      t[i] = chars[list and list[i] or byte(v, i + 1)]
+    end
+    return t, (list and list.n or #v) - 1
+  end
+  check_fault(v)
+  fail("not iterable: " .. type_name(v))
+end
+
+local function bound(v, otherwise)
+  if v == nil then return otherwise end
+  if mtype(v) ~= "integer" then fail("invalid slice index type: " .. type_name(v)) end
+  return v
+end
+
+function T.slice(v, low, high)
+  local kind, size, t = type(v), nil, v
+  if kind == "string" then size = #v
+  elseif is_array(v) then
+    t = items_of(v)
+    size = length(t)
+  elseif kind == "table" and getmetatable(v) == BYTES then size = #v[KEY]
+  else not_indexable(v) end
+  low, high = bound(low, 0), bound(high, size)
+  if low > high then fail("invalid slice index: " .. low .. " > " .. high) end
+  if low < 0 then low = 0 elseif low > size then low = size end
+  if high < 0 then high = 0 elseif high > size then high = size end
+  if kind == "string" then return sub(v, low + 1, high) end
+  if getmetatable(v) == BYTES then return new_bytes(sub(v[KEY], low + 1, high)) end
+  return setmetatable(copied(t, low, high - 1, {}, 0), OWN)
+end
+T.appended, T.rest = appended, rest
+return T

@@ -1,0 +1,85 @@
+"""Which variable a name stands for: blocks within blocks, resolved while the source is read."""
+
+from __future__ import annotations
+
+from .ast import Func, Symbol
+
+BUILTINS = frozenset(
+    [
+        "len",
+        "copy",
+        "append",
+        "delete",
+        "splice",
+        "string",
+        "int",
+        "bool",
+        "float",
+        "char",
+        "bytes",
+        "time",
+        "format",
+        "range",
+        "type_name",
+        "is_int",
+        "is_float",
+        "is_string",
+        "is_bool",
+        "is_char",
+        "is_bytes",
+        "is_array",
+        "is_immutable_array",
+        "is_map",
+        "is_immutable_map",
+        "is_iterable",
+        "is_time",
+        "is_error",
+        "is_undefined",
+        "is_function",
+        "is_callable",
+    ]
+)
+"""Functions of the language itself."""
+
+
+class Scopes:
+    """The blocks that are open, innermost last; `symbols` are all variables there ever were."""
+
+    def __init__(self, main: Func) -> None:
+        self.blocks: list[dict[str, Symbol]] = []
+        self.functions: list[Func] = []
+        self.symbols: list[Symbol] = []
+        self.function = main
+
+    def open(self) -> None:
+        """Opens a block of the function at hand."""
+        self.blocks.append({})
+        self.functions.append(self.function)
+
+    def close(self) -> None:
+        """Closes the innermost block."""
+        self.blocks.pop()
+        self.functions.pop()
+
+    def define(self, name: str) -> Symbol | None:
+        """A new variable of the innermost block, or None where the block has one of this name."""
+        block = self.blocks[-1]
+        if name in block:
+            return None
+        symbol = block[name] = Symbol(name, self.function)
+        self.symbols.append(symbol)
+        return symbol
+
+    def find(self, name: str, hidden: frozenset[Symbol] | set[Symbol]) -> Symbol | None:
+        """The variable a name stands for.
+
+        Those in `hidden` are being defined: functions within may use them, the function itself
+        not yet.
+        """
+        for block in reversed(self.blocks):
+            symbol = block.get(name)
+            if symbol is not None and (
+                symbol not in hidden or symbol.function is not self.function
+            ):
+                return symbol
+        return None

@@ -1,0 +1,319 @@
+-- The module times, and how times are shown. A time is nanoseconds since 1970, in UTC; what asks for
+-- the rules of a zone asks the host (T.zone).
+
+local inside = ...
+local T = inside.tengo
+local type, next, tonumber, setmetatable = inside.type, inside.next, inside.tonumber, inside.setmetatable
+local sub, find, match, gsub, format, concat, counted, rep = inside.string.sub, inside.find, inside.match, inside.gsub,
+  inside.format, inside.concat, inside.counted, inside.string.rep
+local U, KEY, fail = T.U, T.KEY, T.fail
+local SECOND = 1000000000
+local DAY = 86400
+
+local MONTHS = { "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December" }
+local DAYS = { [0] = "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday" }
+
+-- Days since 1970 of a date, and back: the calendar repeats every 400 years.
+local function days_of(year, month, day)
+  year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
+  if month <= 2 then year = year - 1 end
+  local era, of_era = year // 400, year % 400
+  local of_year = (153 * (month + (month > 2 and -3 or 9)) + 2) // 5 + day - 1
+  return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
+end
+
+local function date_of(days)
+  local z = days + 719468
+  local era, of_era = z // 146097, z % 146097
+  local year = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+  local of_year = of_era - (365 * year + year // 4 - year // 100)
+  local m = (5 * of_year + 2) // 153
+  local month = m + (m < 10 and 3 or -9)
+  return year + era * 400 + (month <= 2 and 1 or 0), month, of_year - (153 * m + 2) // 5 + 1
+end
+
+-- Years beyond 64 bits of nanoseconds wrap; only year 1, the zero time, is told apart.
+local function parts(ns)
+  local seconds, nano = ns // SECOND, ns % SECOND
+  if ns == T.zero_time then seconds, nano = -62135596800, 0 end
+  local days, rest = seconds // DAY, seconds % DAY
+  local year, month, day = date_of(days)
+  return { year = year, month = month, day = day, hour = rest // 3600, minute = rest // 60 % 60, second = rest % 60, nano = nano,
+    weekday = (days + 4) % 7, yearday = days - days_of(year, 1, 1) + 1 }
+end
+
+local function seconds_of(year, month, day, hour, minute, second)
+  return days_of(year, month, 1) * DAY + (day - 1) * DAY + hour * 3600 + minute * 60 + second
+end
+
+-- Layouts. --------------------------------------------------------------------------------------------
+
+local WORDS = {
+  "January", "Jan", "Monday", "Mon", "MST", "2006", "Z07:00:00", "Z070000", "Z07:00", "Z0700", "Z07", "-07:00:00", "-070000",
+  "-07:00", "-0700", "-07", "002", "01", "02", "03", "04", "05", "06", "15", "PM", "pm", "_2", "1", "2", "3", "4", "5",
+}
+
+-- The next word of a layout at a place, or nil.
+local function word_at(layout, at)
+  local dots = match(layout, "^[.,]0+", at) or match(layout, "^[.,]9+", at)
+  if dots and not find(layout, "^%d", at + #dots) then return dots end
+  for _, word in next, WORDS do
+    if sub(layout, at, at + #word - 1) == word and not (word == "Jan" and match(layout, "^Jan%l", at) and sub(layout, at, at + 6) ~= "January") then
+      return word
+    end
+  end
+end
+
+local function show(ns, layout)
+  local p = parts(ns)
+  local twelve = p.hour % 12 == 0 and 12 or p.hour % 12
+  local texts = {
+    January = MONTHS[p.month], Jan = sub(MONTHS[p.month], 1, 3), Monday = DAYS[p.weekday], Mon = sub(DAYS[p.weekday], 1, 3), MST = "UTC",
+    ["2006"] = format("%04d", p.year), ["06"] = format("%02d", p.year % 100), ["01"] = format("%02d", p.month), ["1"] = p.month, ["02"] = format("%02d", p.day),
+    ["_2"] = format("%2d", p.day), ["2"] = p.day, ["15"] = format("%02d", p.hour), ["03"] = format("%02d", twelve), ["3"] = twelve,
+    ["04"] = format("%02d", p.minute), ["4"] = p.minute, ["05"] = format("%02d", p.second), ["5"] = p.second, ["002"] = format("%03d", p.yearday),
+    PM = p.hour >= 12 and "PM" or "AM", pm = p.hour >= 12 and "pm" or "am", ["-07:00"] = "+00:00", ["-0700"] = "+0000", ["-07"] = "+00",
+    ["-07:00:00"] = "+00:00:00", ["-070000"] = "+000000",
+  }
+  local out, at = {}, 1
+  while at <= #layout do
+    counted()
+    local word = word_at(layout, at)
+    if not word then
+      out[#out + 1] = sub(layout, at, at)
+      at = at + 1
+    else
+      local text = texts[word]
+      if find(word, "^[.,]") then
+        text = sub(word, 1, 1) .. sub(format("%09d", p.nano), 1, #word - 1)
+        if sub(word, 2, 2) == "9" then text = gsub(gsub(text, "0+$", ""), "^[.,]$", "") end
+      elseif find(word, "^Z") then text = "Z" end
+      out[#out + 1] = text
+      at = at + #word
+    end
+  end
+  return concat(out)
+end
+
+function T.time_text(ns)
+  return show(ns, "2006-01-02 15:04:05.999999999 -0700 MST")
+end
+
+local function read(layout, value)
+  local p = { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0, nano = 0, offset = 0 }
+  local at, i = 1, 1
+  local function wrong() return nil, "parsing time " .. T.quote(value) .. " as " .. T.quote(layout) .. ": cannot parse " .. T.quote(sub(value, i)) end
+  local function digits(least, most)
+    local found = match(value, "^%d+", i)
+    if not found or #found < least then return nil end
+    found = sub(found, 1, most)
+    i = i + #found
+    return tonumber(found)
+  end
+  local function name(list, short)
+    for k, full in next, list do
+      local text = short and sub(full, 1, 3) or full
+      if inside.string.lower(sub(value, i, i + #text - 1)) == inside.string.lower(text) then
+        i = i + #text
+        return k
+      end
+    end
+  end
+  local half
+  while at <= #layout do
+    counted()
+    local word, v = word_at(layout, at), true
+    if not word then
+      if sub(layout, at, at) ~= sub(value, i, i) then return wrong() end
+      at, i = at + 1, i + 1
+    else
+      at = at + #word
+      if word == "2006" then v = digits(4, 4) p.year = v
+      elseif word == "06" then
+        v = digits(2, 2)
+        p.year = v and (v >= 69 and v + 1900 or v + 2000)
+      elseif word == "01" or word == "1" then v = digits(#word, 2) p.month = v
+      elseif word == "02" or word == "2" or word == "_2" then
+        if word == "_2" and sub(value, i, i) == " " then i = i + 1 end
+        v = digits(word == "02" and 2 or 1, 2)
+        p.day = v
+      elseif word == "15" or word == "03" or word == "3" then v = digits(word == "3" and 1 or 2, 2) p.hour = v
+      elseif word == "04" or word == "4" then v = digits(#word, 2) p.minute = v
+      elseif word == "05" or word == "5" then
+        v = digits(#word, 2)
+        p.second = v
+        local part = v and match(value, "^[.,](%d+)", i)
+        if part and not find(layout, "^[.,][09]", at) then
+          i = i + 1 + #part
+          p.nano = tonumber(sub(part .. "000000000", 1, 9))
+        end
+      elseif find(word, "^[.,]") then
+        local part = match(value, "^[.,](%d+)", i)
+        if part then
+          i = i + 1 + #part
+          p.nano = tonumber(sub(part .. "000000000", 1, 9))
+        elseif sub(word, 2, 2) == "0" then v = nil end
+      elseif word == "January" then v = name(MONTHS) p.month = v
+      elseif word == "Jan" then v = name(MONTHS, true) p.month = v
+      elseif word == "Monday" then v = name(DAYS)
+      elseif word == "Mon" then v = name(DAYS, true)
+      elseif word == "PM" or word == "pm" then
+        half = inside.string.lower(sub(value, i, i + 1))
+        v = half == "am" or half == "pm" or nil
+        i = i + 2
+      elseif word == "MST" then
+        local zone = match(value, "^%u%u%u%u?", i)
+        v = zone
+        i = i + #(zone or "")
+      elseif find(word, "^Z") and sub(value, i, i) == "Z" then i = i + 1
+      elseif find(word, "07", 1, true) then
+        local colon = find(word, ":", 1, true)
+        local sign, hour, minute, after = match(value, colon and "^([+-])(%d%d):(%d%d)()" or #word > 4 and "^([+-])(%d%d)(%d%d)()" or "^([+-])(%d%d)()()", i)
+        v = sign
+        if sign then
+          if type(minute) ~= "string" then after, minute = minute, "0" end
+          p.offset = (tonumber(hour) * 3600 + tonumber(minute) * 60) * (sign == "-" and -1 or 1)
+          i = after
+        end
+      elseif word == "002" then v = digits(3, 3) p.month, p.day = 1, v end
+      if not v then return wrong() end
+    end
+  end
+  if i <= #value then return nil, "parsing time " .. T.quote(value) .. ": extra text: " .. T.quote(sub(value, i)) end
+  if half == "pm" and p.hour < 12 then p.hour = p.hour + 12 elseif half == "am" and p.hour == 12 then p.hour = 0 end
+  if p.month < 1 or p.month > 12 or p.day < 1 or p.hour > 23 or p.minute > 59 or p.second > 59 then
+    return nil, "parsing time " .. T.quote(value) .. ": out of range"
+  end
+  return (seconds_of(p.year, p.month, p.day, p.hour, p.minute, p.second) - p.offset) * SECOND + p.nano
+end
+
+-- Durations. -------------------------------------------------------------------------------------------
+
+local UNITS = { ns = 1, us = 1000, ["\xC2\xB5s"] = 1000, ["\xCE\xBCs"] = 1000, ms = 1000000, s = SECOND, m = 60 * SECOND, h = 3600 * SECOND }
+
+local function duration(s)
+  local sign, rest = match(s, "^([+-]?)(.*)$")
+  if rest == "0" then return 0 end
+  local total, at = 0, 1
+  if rest == "" or #rest > 200 then return nil end
+  while at <= #rest do
+    local number, unit, after = match(rest, "^(%d*%.?%d*)([^%d.]+)()", at)
+    if not number or number == "" or number == "." or not UNITS[unit] then return nil end
+    local whole, part = match(number, "^(%d*)%.?(%d*)$")
+    total = total + (tonumber(whole) or 0) * UNITS[unit] + inside.math.floor((tonumber("0." .. part .. "0")) * UNITS[unit] + 0.5)
+    at = after
+  end
+  return sign == "-" and -total or total
+end
+
+local function duration_text(d)
+  if d == 0 then return "0s" end
+  local sign = d < 0 and "-" or ""
+  if d < 0 then d = -d end
+  local function decimal(v, unit)
+    return T.float_text(v / unit)
+  end
+  if d < 1000 then return sign .. d .. "ns" end
+  if d < 1000000 then return sign .. decimal(d, 1000) .. "\xC2\xB5s" end
+  if d < SECOND then return sign .. decimal(d, 1000000) .. "ms" end
+  local whole, nano = d // SECOND, d % SECOND
+  local part = nano > 0 and gsub(format(".%09d", nano), "0+$", "") or ""
+  local text = whole % 60 .. part .. "s"
+  if whole >= 60 then text = whole // 60 % 60 .. "m" .. text end
+  if whole >= 3600 then text = whole // 3600 .. "h" .. text end
+  return sign .. text
+end
+
+-- The module. --------------------------------------------------------------------------------------------
+
+local M = {
+  format_ansic = "Mon Jan _2 15:04:05 2006", format_unix_date = "Mon Jan _2 15:04:05 MST 2006", format_ruby_date = "Mon Jan 02 15:04:05 -0700 2006",
+  format_rfc822 = "02 Jan 06 15:04 MST", format_rfc822z = "02 Jan 06 15:04 -0700", format_rfc850 = "Monday, 02-Jan-06 15:04:05 MST",
+  format_rfc1123 = "Mon, 02 Jan 2006 15:04:05 MST", format_rfc1123z = "Mon, 02 Jan 2006 15:04:05 -0700", format_rfc3339 = "2006-01-02T15:04:05Z07:00",
+  format_rfc3339_nano = "2006-01-02T15:04:05.999999999Z07:00", format_kitchen = "3:04PM", format_stamp = "Jan _2 15:04:05", format_stamp_milli = "Jan _2 15:04:05.000",
+  format_stamp_micro = "Jan _2 15:04:05.000000", format_stamp_nano = "Jan _2 15:04:05.000000000",
+  nanosecond = 1, microsecond = 1000, millisecond = 1000000, second = SECOND, minute = 60 * SECOND, hour = 3600 * SECOND,
+}
+for i, name in next, MONTHS do M[inside.string.lower(name)] = i end
+
+local ORDINAL = { "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth" }
+local NEEDS = { t = "time(compatible)", i = "int(compatible)", s = "string(compatible)" }
+
+local function define(name, kinds, f, optional)
+  local shown = "user-function:" .. name
+  M[name] = T.known(shown, function(...)
+    local args = { ... }
+    for i = 1, inside.select("#", ...) do
+      local v, kind, made = args[i], sub(kinds, i, i), nil
+      if kind == "t" then
+        if T.type_name(v) == "time" then made = v[KEY] elseif T.is_int(v) then made = v * SECOND end
+      elseif kind == "i" then made = T.to_int(v)
+      else made = T.to_string(v) end
+      if made == nil then T.wrong_type(shown, ORDINAL[i], NEEDS[kind], v) end
+      args[i] = made
+    end
+    return f(inside.unpack(args, 1, #kinds))
+  end, #kinds - (optional or 0), #kinds)
+end
+
+local function zoned(name, seconds)
+  if name == nil or name == "UTC" or name == "Local" or name == "" then return 0 end
+  return T.zone(name, seconds)
+end
+
+define("sleep", "i", function(d)
+  T.sleep(d / SECOND)
+  return U
+end)
+define("parse_duration", "s", function(s)
+  return duration(s) or T.error("time: invalid duration " .. T.quote(s))
+end)
+define("since", "t", function(t) return T.now() - t end)
+define("until", "t", function(t) return t - T.now() end)
+define("duration_hours", "i", function(d) return d / (3600 * SECOND) end)
+define("duration_minutes", "i", function(d) return d / (60 * SECOND) end)
+define("duration_seconds", "i", function(d) return d / SECOND end)
+define("duration_nanoseconds", "i", function(d) return d end)
+define("duration_string", "i", duration_text)
+define("duration_round", "ii", function(d, by)
+  if by <= 0 then return d end
+  local r = d % by
+  return r + r < by and d - r or d + by - r
+end)
+define("duration_truncate", "ii", function(d, by) return by <= 0 and d or d - inside.math.fmod(d, by) end)
+define("month_string", "i", function(m) return MONTHS[m] or "%!Month(" .. m .. ")" end)
+define("date", "iiiiiiis", function(year, month, day, hour, minute, second, nano, zone)
+  local seconds = seconds_of(year, month, day, hour, minute, second)
+  return T.new_time((seconds - zoned(zone, seconds)) * SECOND + nano)
+end, 1)
+define("now", "", function() return T.new_time(T.now()) end)
+define("parse", "ss", function(layout, value)
+  local ns, why = read(layout, value)
+  return ns and T.new_time(ns) or T.error(why)
+end)
+define("unix", "ii", function(seconds, nano) return T.new_time(seconds * SECOND + nano) end)
+define("add", "ti", function(t, d) return T.new_time(t + d) end)
+define("sub", "tt", function(a, b) return a - b end)
+define("add_date", "tiii", function(t, years, months, days)
+  local p = parts(t)
+  return T.new_time(seconds_of(p.year + years, p.month + months, p.day + days, p.hour, p.minute, p.second) * SECOND + p.nano)
+end)
+define("after", "tt", function(a, b) return a > b end)
+define("before", "tt", function(a, b) return a < b end)
+for _, pair in next, { { "year", "year" }, { "month", "month" }, { "day", "day" }, { "weekday", "weekday" }, { "hour", "hour" },
+    { "minute", "minute" }, { "second", "second" }, { "nanosecond", "nano" } } do
+  define("time_" .. pair[1], "t", function(t) return parts(t)[pair[2]] end)
+end
+define("time_unix", "t", function(t) return t // SECOND end)
+define("time_unix_nano", "t", function(t) return t end)
+define("time_format", "ts", function(t, layout) return T.limited(show(t, layout)) end)
+define("time_location", "t", function() return "UTC" end)
+define("time_string", "t", T.time_text)
+define("is_zero", "t", function(t) return t == T.zero_time end)
+define("to_local", "t", T.new_time)
+define("to_utc", "t", T.new_time)
+define("in_location", "ts", function(t, zone)
+  zoned(zone, 0)
+  return T.new_time(t)
+end)
+return M
