@@ -7,14 +7,38 @@ from __future__ import annotations
 
 import sys
 
-from . import calls, isolation, limits, processor, startup
+from . import (
+    cache,
+    calls,
+    channels,
+    conversion,
+    errors,
+    isolation,
+    javascript,
+    limits,
+    objects,
+    pool,
+    processor,
+    restore,
+    startup,
+    tengo,
+)
 
 GROUPS = {
     "startup": startup,
     "processor": processor,
     "calls": calls,
+    "channels": channels,
     "limits": limits,
+    "errors": errors,
+    "objects": objects,
     "isolation": isolation,
+    "javascript": javascript,
+    "cache": cache,
+    "pool": pool,
+    "restore": restore,
+    "conversion": conversion,
+    "tengo": tengo,
 }
 
 

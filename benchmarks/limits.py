@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 
-from llmspell import Session, StepLimit, TimeLimit
+from llmspell import Session, StepLimit, TimeLimit, run_sync
+from llmspell.limits import PROFILES
 
-from .row import Row
+from .row import Row, best, pairs
 
 LOOPS = {
     "plain": "while true do end",
@@ -59,7 +61,43 @@ async def calm() -> float:
     return await lateness([])
 
 
+FIB = """
+local function fib(n) if n < 2 then return n end return fib(n - 1) + fib(n - 2) end
+return fib(27)
+"""
+TABLES = """
+local sum = 0
+for i = 1, 60000 do
+  local t = { i, i + 1, name = i }
+  sum = sum + t[1] + t.name + #t
+end
+return sum
+"""
+"""Both within the million steps of the profile strict, which fib(30) is not."""
+
+
+def plain(source: str) -> float:
+    """Milliseconds in plain lupa."""
+    import lupa.lua54
+
+    runtime = lupa.lua54.LuaRuntime()
+    return best(lambda: runtime.execute(source), 3) * 1000
+
+
+def bounded(source: str, profile: str) -> float:
+    """Milliseconds of processor time of the script within the limits of a profile."""
+    return min(run_sync(source, limits=profile).usage.cpu for _ in range(3)) * 1000
+
+
+def overheads() -> Iterator[Row]:
+    for name, source in (("fib(27)", FIB), ("a loop with tables", TABLES)):
+        for profile in PROFILES:
+            here, peer = pairs(partial(bounded, source, profile), partial(plain, source), 5)
+            yield Row(f"{name} with limits {profile} / plain lupa", here, "ms", peer, "< 2.5 times")
+
+
 def measure() -> Iterator[Row]:
+    yield from overheads()
     for name, source in LOOPS.items():
         late = asyncio.run(overrun(source))
         yield Row(f"runaway loop ({name}) ends after its time limit", late, "ms", None, "< 100 ms")

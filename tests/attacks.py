@@ -5,6 +5,7 @@
     -- limits: time=0.2, memory=8MB
     -- allow: fs.read:{root}/**, net:{server}
     -- engines: lua54
+    -- sandbox: strict, require
     -- only: isolated, because one call of string.find runs for hours
 
 Outcomes, several joined by " | ":
@@ -16,7 +17,8 @@ Outcomes, several joined by " | ":
 
 Whatever the outcome, the attack has succeeded when MARK or a planted secret is in what it leaves
 behind: its output, its result, the log, the error. Each file prints MARK where the attack has what
-it wanted. `{root}`, `{outside}` and `{server}` stand for what `places` makes.
+it wanted. `{root}`, `{outside}` and `{server}` stand for what `places` makes. In JavaScript the
+lines of the head start with "//".
 """
 
 from __future__ import annotations
@@ -39,18 +41,21 @@ from llmspell.errors import (
     ScriptSyntaxError,
     TimeLimit,
 )
-from llmspell.runtime.session import Result
+from llmspell.runtime.result import Result
 
 MARK = "ESCAPED"
 MARKS = (MARK, SECRET)
-ENGINES = ("lua54", "lua55")
+ENGINES = {".lua": ("lua54", "lua55"), ".js": ("javascript",)}
+"""End of a file's name -> the engines an attack is for that names none."""
+
+REMARKS = {".lua": "--", ".js": "//"}
 LIMITS = {"time": "1", "memory": "64MB"}
 """Limits of an attack that names none, on top of those of level untrusted."""
 
 ENDINGS: dict[str, type[LimitExceeded]] = {**LIMIT_ERRORS, "cpu": TimeLimit}
 """Name of a limit -> the error that ends a run at it."""
 
-KEYS = {"attack", "expect", "limits", "allow", "engines", "only"}
+KEYS = {"attack", "expect", "limits", "allow", "engines", "only", "sandbox"}
 
 
 class AttackError(ValueError):
@@ -87,6 +92,7 @@ class Attack:
     """One attack file. `alone` says why only an isolated run can hold it, or is ""."""
 
     name: str
+    suffix: str
     source: str
     attack: str
     expect: tuple[Outcome, ...]
@@ -94,6 +100,7 @@ class Attack:
     allow: tuple[str, ...]
     engines: tuple[str, ...]
     alone: str
+    sandbox: tuple[str, ...]
 
     def complaints(self, result: Result, log: list[Any]) -> list[str]:
         """What is wrong with how a run of it ended; nothing when the attack was held."""
@@ -116,17 +123,19 @@ def describe(error: LlmspellError) -> str:
 
 def read_attacks(folder: Path) -> Iterator[Attack]:
     """Every attack of a folder, by name."""
-    return (read_attack(path) for path in sorted(folder.glob("*.lua")))
+    paths = (path for path in sorted(folder.iterdir()) if path.suffix in ENGINES)
+    return (read_attack(path) for path in paths)
 
 
 def read_attack(path: Path) -> Attack:
     """Reads one file. Raises AttackError for a wrong head, or one that nothing could fail."""
     source = path.read_bytes().decode()  # no line end is changed: some attacks are in them
     said: dict[str, str] = {}
+    remark, known = REMARKS[path.suffix], ENGINES[path.suffix]
     for line in source.split("\n"):
-        if not line.startswith("--"):
+        if not line.startswith(remark):
             break
-        match = re.fullmatch(r"-- ([a-z]+): (.*\S)", line)
+        match = re.fullmatch(rf"{remark} ([a-z]+): (.*\S)", line)
         if match is None or match[1] not in KEYS or match[1] in said:
             raise AttackError(f"{path.name}: cannot read the line {line!r}")
         said[match[1]] = match[2]
@@ -135,14 +144,15 @@ def read_attack(path: Path) -> Attack:
     expect = tuple(_outcome(path.name, text) for text in said["expect"].split(" | "))
     if MARK not in source:
         raise AttackError(f"{path.name}: never says {MARK}, so it cannot be seen to succeed")
-    engines = tuple(_list(said.get("engines", ""))) or ENGINES
-    if not set(engines) <= set(ENGINES):
-        raise AttackError(f"{path.name}: engines are {', '.join(ENGINES)}")
+    engines = tuple(_list(said.get("engines", ""))) or known
+    if not set(engines) <= set(known):
+        raise AttackError(f"{path.name}: engines are {', '.join(known)}")
     alone = said.get("only", "")
     if alone and not re.fullmatch(r"isolated, because .+", alone):
         raise AttackError(f"{path.name}: only: isolated, because ...")
     return Attack(
         name=path.stem,
+        suffix=path.suffix,
         source=source,
         attack=said["attack"],
         expect=expect,
@@ -150,6 +160,7 @@ def read_attack(path: Path) -> Attack:
         allow=tuple(_list(said.get("allow", ""))),
         engines=engines,
         alone=alone.partition("because ")[2],
+        sandbox=tuple(_list(said.get("sandbox", ""))),
     )
 
 

@@ -37,6 +37,7 @@ def bare_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
                 patch.delenv(name)
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+        patch.setenv("XDG_CACHE_HOME", str(home / ".cache"))
         patch.setenv("OLLAMA_HOST", "127.0.0.1:1")
         yield
 

@@ -19,6 +19,7 @@ import pytest
 from conftest import Command, Done
 
 from llmspell import __version__
+from llmspell.engines import SUFFIXES
 from llmspell.runtime.lockdown import LAYERS
 from llmspell.testing.servers import ModelServer
 
@@ -370,7 +371,8 @@ def test_help_names_every_flag(cli: Command) -> None:
     done = cli("run", "--help")
     assert done.code == 0
     for flag in ("--param", "--model", "--engine", "--timeout", "--level", "--allow", "--limit",
-                 "--json", "--record", "--replay", "--quiet", "--verbose", "--debug"):  # fmt: skip
+                 "--json", "--record", "--replay", "--quiet", "--verbose", "--log-format",
+                 "--locals", "--debug"):  # fmt: skip
         assert flag in done.out
 
 
@@ -517,7 +519,8 @@ def test_a_missing_file(cli: Command) -> None:
 def test_a_folder(cli: Command) -> None:
     (cli.folder / "empty").mkdir()
     done = cli("run", "empty")
-    assert (done.code, one_sentence(done)) == (2, "empty is a folder without main.lua")
+    mains = " or ".join(f"main{suffix}" for suffix in SUFFIXES)
+    assert (done.code, one_sentence(done)) == (2, f"empty is a folder without {mains}")
     cli.write("return require('helper') .. ' ' .. params.x", "pack/main.lua")
     cli.write("return 'helped'", "pack/lib/helper.lua")
     assert cli("run", "pack", "-p", "x=1").out == "helped 1\n"

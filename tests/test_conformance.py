@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmspell.engines import TRUSTED_ONLY, engine
+from llmspell.engines import THREADED, engine
 from llmspell.runtime.catalogue import CATALOGUE, SURFACE, surface_text
 from llmspell.runtime.isolation import isolated
 from llmspell.testing import Case, check_case, check_engine, read_cases, unsuited
@@ -16,11 +16,13 @@ from llmspell.testing.servers import ModelServer
 
 TABLES = Path(__file__).parent / "conformance"
 CASES = read_cases(TABLES)
-ENGINES = {"lua54": "lua", "lua55": "lua", "luajit": "lua"}
+ENGINES = dict.fromkeys(("lua54", "lua55", "luajit"), "lua") | {
+    name: name for name in ("javascript", "tengo")
+}
 """Engine -> the column it runs."""
 
 WORLDS = dict.fromkeys(ENGINES, engine) | {
-    f"{name} isolated": isolated for name in ENGINES if name not in TRUSTED_ONLY
+    f"{name} isolated": isolated for name in ENGINES if name not in THREADED
 }
 """Engine, and whether it works in a process of its own -> what makes it."""
 

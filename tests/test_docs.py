@@ -57,6 +57,18 @@ def test_the_spell_prints_what_the_readme_shows(cli: Command) -> None:
     assert done.err.splitlines() == notes
 
 
+@pytest.mark.parametrize(("language", "suffix"), [("typescript", ".ts"), ("tengo", ".tengo")])
+def test_the_same_in_another_language_prints_the_same(
+    language: str, suffix: str, cli: Command
+) -> None:
+    cli.write(only(blocks(language)), f"people{suffix}")
+    done = cli("run", f"people{suffix}")
+    shown = [line for line in console("llmspell run people.lua") if "note: " not in line]
+    assert done.code == 0
+    # The Lua spell also shows a refusal, and returns the same.
+    assert done.out.splitlines() == [line for line in shown if not line.endswith("\tdenied")]
+
+
 BROKEN = """\
 local function ask(question)
   local answer = llm.generate(question)
@@ -261,7 +273,7 @@ def test_the_stub_for_typescript_compiles() -> None:
         pytest.skip("there is no TypeScript compiler in node_modules: npm install typescript")
     stub = ROOT / "docs" / "stubs" / "llmspell.d.ts"
     done = subprocess.run(
-        [tsc, "--noEmit", "--strict", "--target", "es2022", stub],
+        [tsc, "--noEmit", "--strict", "--target", "es2022", "--lib", "es2022", stub],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

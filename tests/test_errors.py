@@ -97,6 +97,7 @@ MEANT = {
     "NotFound": "other failure",
     "FileNotFound": "file",
     "Cancelled": "interrupted",
+    "ScriptFailure": "script",
     "HostFailure": "other failure",
     "FileFailure": "file",
     "ProviderFailure": "network or provider",
@@ -108,6 +109,7 @@ MEANT = {
     "DiskLimit": "other limit",
     "CallLimit": "other limit",
     "TaskLimit": "other limit",
+    "RunLimit": "other limit",
     "BudgetExceeded": "budget",
     "SpellError": "argument or parameter",
     "ParamError": "argument or parameter",
@@ -115,6 +117,9 @@ MEANT = {
     "ConfigError": "configuration",
     "InternalError": "engine, crashed worker, internal",
     "IsolationError": "permission, missing isolation",
+    "PoolTimeout": "other limit",
+    "ShutDown": "interrupted",
+    "RestoreError": "usage",
     "SpellCrashed": "engine, crashed worker, internal",
 }
 
@@ -186,9 +191,10 @@ def test_a_limit_says_what_it_was_and_how_to_raise_it(code: str) -> None:
     )
     assert error.as_dict()["limit"] == "5 things"
     assert cls().message == f"the spell reached its {cls.quantity} limit; {cls.advice}"
-    option = re.search(r"--limit (\w+)=|--(timeout)", cls.advice)
+    option = re.search(r"--limit (\w+)=|--(timeout)|Tenant\((\w+)=", cls.advice)
     assert option is not None
-    assert option[2] or option[1] in Limits._fields
+    shared = inspect.signature(llmspell.Tenant).parameters
+    assert option[2] or option[1] in Limits._fields or option[3] in shared
 
 
 def leaves(cls: type[Any]) -> set[type[Any]]:
@@ -230,13 +236,15 @@ def test_an_error_that_went_through_a_script_keeps_its_class(
         local co = coroutine.wrap(function() error(e) end)
         co()
     """
-    with pytest.raises(CapabilityError) as caught:
+    # What a capability passed on from the script is the script's own error again.
+    ends_as = ScriptRuntimeError if name == "ScriptFailure" else CAPABILITY_ERRORS[name]
+    with pytest.raises(LlmspellError) as caught:
         llmspell.Session(replay=path, engine=engine).run_sync(source)
     error = caught.value
-    assert type(error) is CAPABILITY_ERRORS[name]
+    assert type(error) is ends_as
     assert error.exit_code == CAPABILITY_ERRORS[name].exit_code
     assert (error.code, error.message, error.retryable) == ("own", "no", True)
-    assert error.capability == "time.now"
+    assert getattr(error, "capability", "") == ("" if name == "ScriptFailure" else "time.now")
     assert error.line == 2
 
 

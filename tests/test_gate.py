@@ -652,3 +652,83 @@ def test_the_declaration_is_what_the_gate_goes_by() -> None:
     assert isinstance(item, Capability)
     assert (item.kind, item.resource) == ("env", 0)
     assert house.gate.seen == {"test.sync"}
+
+
+# What the script lets go of. ----------------------------------------------------------------------
+
+
+def test_an_object_is_closed_when_its_handle_was_dropped_as_often_as_it_came() -> None:
+    built = robots()
+
+    def again(ctx: Context, robot: Robot) -> Robot:
+        """Gives back what it got.
+
+        robot: the robot.
+        returns: the same.
+        """
+        return robot
+
+    capability("robot.again", since="0.1")(again)
+    house = House()
+    one = b'{"\\u0000handle":["robot",1]}'
+    assert house.enter("robot.build", b"[]") == one
+    assert house.enter("robot.again", b"[" + one + b"]") == one
+    house.gate.release(1, 1)
+    assert house.enter("robot.number", b"[" + one + b"]") == b"0"
+    house.gate.release(1, 1)
+    assert house.failed("robot.number", b"[" + one + b"]").code == "not_found"
+    (closing,) = house.gate.closings()
+    asyncio.run(closing)
+    assert built[0].closed == 1
+    assert house.gate.closings() == []
+    assert house.enter("robot.build", b"[]") == b'{"\\u0000handle":["robot",2]}'
+
+
+def test_what_was_dropped_is_closed_with_the_run_at_the_latest() -> None:
+    built = robots()
+    house = House()
+    house.enter("robot.build", b"[]")
+    house.gate.release(1, 1)
+    assert house.gate.open
+    asyncio.run(house.gate.close())
+    assert built[0].closed == 1
+
+
+def test_an_object_a_call_is_using_is_not_closed_under_it() -> None:
+    built = robots()
+    seen: list[int] = []
+
+    async def work(ctx: Context, robot: Robot) -> None:
+        """Works for a while.
+
+        robot: the robot.
+        """
+        await asyncio.sleep(0)
+        seen.append(robot.closed)
+
+    capability("robot.work", since="0.1")(work)
+    house = House()
+    one = house.enter("robot.build", b"[]")
+    calls: list[Any] = [house.gate.enter("robot.work", b"[" + one + b"]") for _ in range(3)]
+    house.gate.release(1, 1)
+    assert house.gate.closings() == []
+    assert asyncio.run(calls.pop()) == b"null"
+    assert house.gate.closings() == []
+    calls.pop().close()  # one that never began
+    assert house.gate.closings() == []
+    assert asyncio.run(calls.pop()) == b"null"
+    (closing,) = house.gate.closings()
+    asyncio.run(closing)
+    assert (seen, built[0].closed) == ([0, 0], 1)
+
+
+def test_dropping_what_is_not_there_does_nothing() -> None:
+    built = robots()
+    house = House()
+    house.enter("robot.build", b"[]")
+    house.gate.release(0, 1)
+    house.gate.release(2, 5)
+    house.gate.release(-1, 1)
+    assert house.gate.closings() == []
+    assert house.enter("robot.number", b'[{"\\u0000handle":["robot",1]}]') == b"0"
+    assert built[0].closed == 0

@@ -387,7 +387,7 @@ def hostile(reply: Reply) -> IsolatedEngine:
 
     def serve(channel: socket.socket) -> None:
         frames = Frames({"open": (dict,), "run": (int, str, str, str, int), "resume": (int, str),
-                         "refuse": (int, dict), "call": (int, int, str)})  # fmt: skip
+                         "refuse": (int, dict), "call": (int, (int, str), str)})  # fmt: skip
         with channel:
             try:
                 while data := channel.recv(65536):
@@ -407,7 +407,7 @@ def hostile(reply: Reply) -> IsolatedEngine:
     return IsolatedEngine("lua", launch)
 
 
-STATE = pack("state", 1, False, 1, 1, 0.1, [])
+STATE = pack("state", 1, False, 1, 1, 1, 1, 0.1, [])
 
 
 def once(data: bytes) -> Reply:
@@ -432,7 +432,8 @@ BROKEN: dict[str, Reply] = {
     "oversized frame": once(LENGTH.pack(2**31)),
     "noise": once(b"\xff" * 5000),
     "ready again": once(pack("ready", {})),
-    "a state of the future": once(pack("state", 99, False, 1, 1, 0.1, [])),
+    "a state of the future": once(pack("state", 99, False, 1, 1, 1, 1, 0.1, [])),
+    "a warning of what the host sees": once(pack("near", "calls")),
     "the end of another entry": once(pack("done", 2, "1")),
     "two ends": once(pack("done", 2, "1") + pack("done", 2, "1")),
     "a value that is none": once(STATE + pack("done", 1, "{")),
@@ -441,6 +442,12 @@ BROKEN: dict[str, Reply] = {
     "calls with one number": once(pack("call", 1, "time.now", "[]") * 2),
     "a call with a value that is none": once(pack("call", 1, "time.now", "[NaN]")),
     "cancels what is not there": once(pack("cancel", 5)),
+    "drops what it was not given": once(pack("drop", [1, 1])),
+    "drops nothing": once(pack("drop", [])),
+    "drops half a handle": once(pack("drop", [1])),
+    "drops what is no handle": once(pack("drop", ["1", 1])),
+    "drops a handle less than once": once(pack("drop", [1, -5])),
+    "flood of drops": flood(pack("drop", [1, 0])),
     "output of nothing": once(pack("print", "")),
     "flood of states": flood(STATE),
     "flood of cancels": flood(pack("cancel", 1)),

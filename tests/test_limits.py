@@ -152,7 +152,7 @@ def test_an_unknown_limit_names_those_there_are() -> None:
         Limits().updated({"seconds": 5})
     assert str(caught.value) == (
         "'seconds' is not a limit: use one of calls, cost, cpu, depth, disk, memory, output, "
-        "steps, tasks, time, tokens"
+        "profile, steps, tasks, time, tokens, warn"
     )
 
 

@@ -205,10 +205,10 @@ REFUSED: list[tuple[Any, str, str]] = [
     ("\ud800", "value", "is not valid Unicode text"),
     (["fine", "half \udc00"], "value[2]", "is not valid Unicode text"),
     ({"\ud800": 1}, "value", "is not valid Unicode text"),
-    ({"x": Thing()}, "value.x", "is a Thing, which cannot cross"),
+    ({"x": Thing()}, "value.x", "is a Thing, which cannot cross: register it"),
     ([Thing], "value[1]", "is a type, which cannot cross"),
-    ([{1, 2}], "value[1]", "is a set, which cannot cross"),
-    ([1j], "value[1]", "is a complex, which cannot cross"),
+    ([{1, 2}], "value[1]", "is a set, which cannot cross: register it"),
+    ([1j], "value[1]", "is a complex, which cannot cross: register it"),
 ]
 
 

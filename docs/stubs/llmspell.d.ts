@@ -3,6 +3,44 @@
 /** The parameters the spell was given. */
 declare const params: Record<string, any>;
 
+/** A promise that can be cancelled. */
+interface Task<T> extends Promise<T> {
+  /** Stops what it waits for; it fails with the code "cancelled". Gives whether it was going on. */
+  cancel(): boolean;
+  /** Whether it has ended. */
+  done(): boolean;
+}
+
+/** Writes values in a line of output. */
+declare function print(...values: any[]): void;
+/** Runs a function as a task of its own. The spell ends when it has ended. */
+declare function async<A extends any[], T>(f: (...args: A) => T, ...args: A): Task<Awaited<T>>;
+/** Runs a function as a task that the end of the spell does not wait for. */
+declare function spawn<A extends any[], T>(f: (...args: A) => T, ...args: A): Task<Awaited<T>>;
+/** Runs functions at the same time, `limit` of them at most, and gives their results in order. */
+declare function parallel<T>(
+  list: Array<(() => T | Promise<T>) | Promise<T>>, options?: { limit?: number },
+): Task<Array<T>>;
+
+/** Calls a function after so many milliseconds; gives a number that clearTimeout takes. */
+declare function setTimeout<A extends any[]>(
+  f: (...args: A) => void, milliseconds?: number, ...args: A
+): number;
+declare function clearTimeout(timer: number | undefined): void;
+/** Calls a function again and again, until clearInterval is given its number. */
+declare function setInterval<A extends any[]>(
+  f: (...args: A) => void, milliseconds?: number, ...args: A
+): number;
+declare function clearInterval(timer: number | undefined): void;
+/** Copies a value with all that is in it. */
+declare function structuredClone<T>(value: T): T;
+
+/** Output, by log and info; what the others are given is logged. */
+declare const console: Record<
+  "log" | "info" | "debug" | "warn" | "error" | "trace" | "table" | "dir",
+  (...values: any[]) => void
+> & { assert(fine: any, ...values: any[]): void };
+
 interface AgentOptions {
   /** "provider/model"; the default model when left out. */
   model?: string | null;
@@ -33,9 +71,61 @@ interface AgentReply {
   cost: number | null;
 }
 
+interface BreakerOptions {
+  /** failures one after another that open it. */
+  failure_threshold?: number;
+  /** seconds until an open one lets calls through again, to try. */
+  reset_timeout?: number;
+  /** calls it lets through at a time while it tries. */
+  half_open_max?: number;
+}
+
+interface ChannelCase {
+  /** the channel to receive from. */
+  receive?: Channel | null;
+  /** the channel to send to. */
+  send?: Channel | null;
+  /** what to send. */
+  value?: any;
+}
+
+interface Chosen {
+  /** its name; "timeout" or "default" where none was. */
+  case: string;
+  /** the value that was received. */
+  value: any;
+  /** false where nothing was sent or received: the channel is closed, or no case was ready. */
+  ok: boolean;
+}
+
 interface EncodeOptions {
   /** whether to indent it for people. */
   pretty?: boolean;
+}
+
+interface ErrorRecord {
+  /** what went wrong. */
+  message: string;
+  /** what kind of error it is, such as "FileNotFound"; "ScriptRuntimeError" when a script's. */
+  type?: string;
+  /** a word for programs, such as "not_found"; "runtime" where a script gave none. */
+  code?: string;
+  /** name of the source where it happened. */
+  file?: string | null;
+  /** line in it, from 1. */
+  line?: number | null;
+  /** the calls that led there, innermost first, each with file, line and function. */
+  frames?: Array<Record<string, any>> | null;
+  /** the capability that failed. */
+  capability?: string | null;
+  /** whether trying again may help. */
+  retryable?: boolean;
+  /** the error behind it, a record like this one. */
+  cause?: Record<string, any> | null;
+  /** what else is known of it. */
+  context?: Record<string, any> | null;
+  /** how often it was tried. */
+  attempts?: number | null;
 }
 
 interface FileEntry {
@@ -56,6 +146,17 @@ interface FileInfo {
   size: number;
   /** last change, in seconds since 1970-01-01 UTC. */
   modified: number;
+}
+
+interface MemoryUsage {
+  /** held now, garbage included that was not collected yet. */
+  current: number;
+  /** the most that was held. */
+  peak: number;
+  /** how much may be held; left out without a limit. */
+  limit: number | null;
+  /** beyond this, garbage is collected, and the script is warned where that does not help. */
+  soft: number | null;
 }
 
 interface Message {
@@ -110,6 +211,15 @@ interface Page {
   text: string;
 }
 
+interface Received {
+  /** whether there was a value. */
+  ok: boolean;
+  /** the value. */
+  value: any;
+  /** whether the channel is closed and empty, so that none will come. */
+  closed: boolean;
+}
+
 interface Reply {
   /** the text. */
   content: string;
@@ -131,13 +241,40 @@ interface RequestOptions {
   /** request headers. */
   headers?: Record<string, string> | null;
   /** what to send. */
-  body?: Uint8Array | null;
+  body?: string | Uint8Array | null;
   /** a value to send as JSON; sets the content type. */
   json?: any;
   /** seconds until the request is given up. */
   timeout?: number | null;
   /** whether to follow redirects. */
   follow?: boolean;
+}
+
+interface ResourceUsage {
+  /** loop turns and function calls. */
+  steps: number;
+  /** wall time since it began. */
+  seconds: number;
+  /** seconds of processor time inside the script engine. */
+  cpu: number;
+  /** what it holds. */
+  memory: MemoryUsage;
+  /** host calls, this one included. */
+  calls: number;
+  /** bytes printed. */
+  output: number;
+  /** bytes written to files. */
+  disk: number;
+  /** tasks alive. */
+  tasks: number;
+  /** model tokens, sent and received. */
+  tokens: number;
+  /** US dollars spent on models; left out when a price is unknown. */
+  cost: number | null;
+  /** the limits there are, by name. */
+  limits: Record<string, any>;
+  /** the limit that a handler of warnings is told of; else left out. */
+  warning?: string | null;
 }
 
 interface Response {
@@ -153,6 +290,30 @@ interface Response {
   url: string;
 }
 
+interface RetryOptions {
+  /** how often to try at most, from 1 to 1000. */
+  max_attempts?: number;
+  /** how the delay grows: times `multiplier`, by `initial_delay`, or not at all. */
+  strategy?: "exponential" | "linear" | "constant";
+  /** seconds to wait before the second attempt. */
+  initial_delay?: number;
+  /** most seconds to wait before an attempt. */
+  max_delay?: number;
+  /** what each delay of the exponential strategy is of the one before. */
+  multiplier?: number;
+  /** share of each delay that is left to chance, from 0 to 1: it may be that much shorter. */
+  jitter?: number;
+  /** codes to try again at, or a function that is given the error and tells; by default an error that is retryable. */
+  retry_if?: ((...args: any[]) => any) | Array<string> | null;
+}
+
+interface SelectOptions {
+  /** seconds to wait; for ever when left out. */
+  timeout?: number | null;
+  /** whether not to wait at all. */
+  default?: boolean;
+}
+
 interface ToolInfo {
   /** its name. */
   name: string;
@@ -160,7 +321,7 @@ interface ToolInfo {
   description: string;
   /** JSON Schema of its arguments. */
   schema: Record<string, any>;
-  /** "builtin" or "script". */
+  /** "builtin", "host" when the program that runs the spell gave it, or "script". */
   origin: string;
 }
 
@@ -181,6 +342,46 @@ interface ToolUse {
 interface Agent {
   /** Gives an agent a task and waits until it is done. */
   run(prompt: string): Promise<AgentReply>;
+}
+
+/**
+ * A circuit breaker.
+ *
+ * Closed, it lets calls through. After several failures one after another it is open and refuses
+ * them with the code `circuit_open`. After a while it is half open and lets some through: the
+ * first that succeeds closes it, the first that fails opens it again.
+ */
+interface Breaker {
+  /** Runs a function unless the circuit is open, and counts whether it failed. */
+  call(fn: ((...args: any[]) => any)): Promise<any>;
+  /** Closes the circuit and forgets every failure. */
+  reset(): Promise<void>;
+  /** Tells whether calls are let through. */
+  state(): Promise<string>;
+}
+
+/**
+ * Carries plain values from task to task, in the order they were sent.
+ *
+ * It can be iterated with the language's own loop, which ends when it is closed and empty.
+ */
+interface Channel extends AsyncIterable<any> {
+  /** Tells how many values a channel can keep. */
+  cap(): Promise<number>;
+  /** Closes a channel: nothing more can be sent, what was sent can still be received. */
+  close(): Promise<void>;
+  /** Tells whether a channel was closed. There may still be values in it. */
+  isClosed(): Promise<boolean>;
+  /** Counts the values a channel keeps. */
+  len(): Promise<number>;
+  /** Waits for the next value. */
+  receive(timeout?: number | null): Promise<any>;
+  /** Sends a plain value, waiting while the channel has no room and nobody receives. */
+  send(value: any, timeout?: number | null): Promise<void>;
+  /** Receives if that takes no waiting. */
+  tryReceive(): Promise<Received>;
+  /** Sends a plain value if that takes no waiting. */
+  trySend(value: any): Promise<boolean>;
 }
 
 /**
@@ -211,6 +412,104 @@ declare namespace agent {
   function run(agent: Agent, prompt: string): Promise<AgentReply>;
 }
 
+declare namespace breaker {
+  /**
+   * Runs a function unless the circuit is open, and counts whether it failed.
+   * @param breaker the circuit breaker.
+   * @param fn the function.
+   * @returns what the function gives.
+   */
+  function call(breaker: Breaker, fn: ((...args: any[]) => any)): Promise<any>;
+  /**
+   * Closes the circuit and forgets every failure.
+   * @param breaker the circuit breaker.
+   */
+  function reset(breaker: Breaker): Promise<void>;
+  /**
+   * Tells whether calls are let through.
+   * @param breaker the circuit breaker.
+   * @returns "closed", "open" or "half_open".
+   */
+  function state(breaker: Breaker): Promise<string>;
+}
+
+declare namespace channel {
+  /**
+   * Tells how many values a channel can keep.
+   * @param channel the channel.
+   * @returns its capacity.
+   */
+  function cap(channel: Channel): Promise<number>;
+  /**
+   * Closes a channel: nothing more can be sent, what was sent can still be received.
+   *
+   * Closing one that is closed does nothing.
+   * @param channel the channel.
+   */
+  function close(channel: Channel): Promise<void>;
+  /**
+   * Tells whether a channel was closed. There may still be values in it.
+   * @param channel the channel.
+   * @returns whether it was.
+   */
+  function isClosed(channel: Channel): Promise<boolean>;
+  /**
+   * Counts the values a channel keeps.
+   * @param channel the channel.
+   * @returns how many can be received without waiting for a sender.
+   */
+  function len(channel: Channel): Promise<number>;
+  /**
+   * Makes a channel between tasks of this spell.
+   * @param capacity how many values it keeps for receivers; 0 has a sender wait until one takes the value.
+   * @returns the channel.
+   */
+  function make(capacity?: number): Promise<Channel>;
+  /**
+   * Opens the channel of a name, shared by all spells of the session, whatever their language.
+   *
+   * It is made when it is first opened and lasts while a running spell or the program has it open.
+   * @param name its name.
+   * @param capacity how many values it keeps when it is made; 0 by default. One that is open keeps its own, and asking for another is an error.
+   * @returns the channel.
+   */
+  function open(name: string, capacity?: number | null): Promise<Channel>;
+  /**
+   * Waits for the next value.
+   * @param channel the channel.
+   * @param timeout seconds after which it fails with the code "timeout", which may be tried again.
+   * @returns the value, or nothing when the channel is closed and empty.
+   */
+  function receive(channel: Channel, timeout?: number | null): Promise<any>;
+  /**
+   * Carries out the first of several cases that is ready; cases that are ready have their turns.
+   * @param cases by names of your choice, what to receive or send: {receive = c} or {send = c, value = v}.
+   * @param options how long to wait where none is ready.
+   * @returns the name of the case, and what was received.
+   */
+  function select(cases: Record<string, ChannelCase>, options?: SelectOptions): Promise<Chosen>;
+  /**
+   * Sends a plain value, waiting while the channel has no room and nobody receives.
+   * @param channel the channel; sending to a closed one fails with the code "closed".
+   * @param value the value; neither nothing nor a function, handle or promise, nor what holds one.
+   * @param timeout seconds after which it fails with the code "timeout", which may be tried again.
+   */
+  function send(channel: Channel, value: any, timeout?: number | null): Promise<void>;
+  /**
+   * Receives if that takes no waiting.
+   * @param channel the channel.
+   * @returns the value, and whether there was one.
+   */
+  function tryReceive(channel: Channel): Promise<Received>;
+  /**
+   * Sends a plain value if that takes no waiting.
+   * @param channel the channel.
+   * @param value the value.
+   * @returns whether it was sent.
+   */
+  function trySend(channel: Channel, value: any): Promise<boolean>;
+}
+
 declare namespace env {
   /**
    * Reads an environment variable.
@@ -223,13 +522,114 @@ declare namespace env {
   function get(name: string, default_?: string | null): Promise<string | void>;
 }
 
+declare const errors: {
+  /**
+   * Makes one error of several.
+   * @param items the errors, 100 at most.
+   * @returns an error with the code "aggregate", and `context.errors`.
+   */
+  aggregate(items: Array<any>): Promise<ErrorRecord>;
+  /**
+   * Tells what kind of trouble an error is.
+   * @param err the error.
+   * @returns "network", "validation", "permission", "not_found", "file", "limit", "cancelled", "host", "internal" or "script".
+   */
+  categorize(err: any): Promise<string>;
+  /**
+   * Lists an error and what caused it.
+   * @param err the error.
+   * @returns the error first, the root of it last; 16 at most.
+   */
+  chain(err: any): Promise<Array<ErrorRecord>>;
+  /**
+   * Makes a circuit breaker: after several failures it refuses calls for a while.
+   * @param options when it opens and closes.
+   * @returns a closed circuit breaker.
+   */
+  circuitBreaker(options?: BreakerOptions): Promise<Breaker>;
+  /**
+   * Makes an error, to be raised in the way of the language.
+   * @param message what went wrong.
+   * @param code a word for programs that read it.
+   * @param context what else is worth knowing.
+   * @returns the error.
+   */
+  create(message: string, code?: string | null, context?: Record<string, any> | null): Promise<ErrorRecord>;
+  /**
+   * Reads anything that was caught as a record.
+   * @param err the error.
+   * @returns what is known of it.
+   */
+  describe(err: any): Promise<ErrorRecord>;
+  /**
+   * Runs a function, and another one when it fails. When both fail, the first is the cause.
+   * @param primary the function.
+   * @param alternative is given the error of the first.
+   * @returns what the first gives, or else the second.
+   */
+  fallback(primary: ((...args: any[]) => any), alternative: ((...args: any[]) => any)): Promise<any>;
+  /**
+   * Reads an error from JSON.
+   * @param text what `to_json` wrote.
+   * @returns the error.
+   */
+  fromJson(text: string): Promise<ErrorRecord>;
+  /**
+   * Tells whether it will fail again until a person changes something, such as a grant.
+   * @param err the error.
+   * @returns whether its category is permission, limit, internal or cancelled.
+   */
+  isFatal(err: any): Promise<boolean>;
+  /**
+   * Tells whether trying again may help.
+   * @param err the error.
+   * @returns whether it may.
+   */
+  isRetryable(err: any): Promise<boolean>;
+  /**
+   * Logs an error as data, at the level error.
+   * @param err the error.
+   * @param message what happened; the error's own message by default.
+   */
+  log(err: any, message?: string | null): Promise<void>;
+  /**
+   * Runs a function until it succeeds or there is no point in trying again.
+   * @param fn the function; it is given the number of the attempt.
+   * @param options how often, when, and at which errors.
+   * @returns what the function gives. When it gives up, the last error has `attempts`.
+   */
+  retry(fn: ((...args: any[]) => any), options?: RetryOptions): Promise<any>;
+  /**
+   * Writes an error as JSON.
+   * @param err the error.
+   * @returns the text, in the form of `error` in the record of a run.
+   */
+  toJson(err: any): Promise<string>;
+  /**
+   * Runs a function, and another one when it fails. Without a handler the error goes on.
+   * @param fn the function.
+   * @param handler is given the error, as an ErrorRecord, and gives the value instead.
+   * @param cleanup runs at the end, whatever has happened, but a limit.
+   * @returns what the function gives, or else the handler.
+   */
+  try(fn: ((...args: any[]) => any), handler?: ((...args: any[]) => any) | null, cleanup?: ((...args: any[]) => any) | null): Promise<any>;
+  /**
+   * Makes an error that has another one as its cause.
+   * @param err the error behind it.
+   * @param message what went wrong because of it.
+   * @param code a word for programs that read it; that of the cause by default.
+   * @returns the error. It is retryable when its cause is.
+   */
+  wrap(err: any, message: string, code?: string | null): Promise<ErrorRecord>;
+}
+
 declare namespace fs {
   /**
    * Adds to the end of a file, making it when there is none.
    * @param path path of the file.
    * @param content what to add.
    */
-  function append(path: string, content: Uint8Array): Promise<void>;
+  function append(path: string, content: string | Uint8Array): Promise<void>;
   /**
    * Copies a file, replacing what the target was.
    * @param source path of the file.
@@ -287,7 +687,7 @@ declare namespace fs {
    * @param path path of the file; its folder must exist.
    * @param content the new content.
    */
-  function write(path: string, content: Uint8Array): Promise<void>;
+  function write(path: string, content: string | Uint8Array): Promise<void>;
 }
 
 declare namespace http {
@@ -311,7 +711,7 @@ declare namespace http {
    * @param headers request headers.
    * @returns the answer.
    */
-  function post(url: string, body: Uint8Array, headers?: Record<string, string> | null): Promise<Response>;
+  function post(url: string, body: string | Uint8Array, headers?: Record<string, string> | null): Promise<Response>;
   /**
    * Makes an HTTP request.
    * @param url an http or https address.
@@ -350,6 +750,18 @@ declare namespace json {
    */
   function encode(value: any, options?: EncodeOptions): Promise<string>;
 }
+
+declare namespace limits {
+  /**
+   * Tells what this spell has used so far, and its limits.
+   *
+   * A spell that defines a global function `on_resource_warning(usage)` has it called, once for each
+   * limit, when it has used up most of it: 0.9 of it, or what the limit `warn` says.
+   * @returns steps, seconds, memory, calls, tokens and the rest.
+   */
+  function usage(): Promise<ResourceUsage>;
+}
+declare function usage(): Promise<ResourceUsage>;
 
 declare namespace llm {
   /**
@@ -453,10 +865,11 @@ declare namespace time {
   /**
    * Waits. Other tasks of the spell go on.
    * @param seconds how long.
+   * @param jitter share of it that is left to chance, from 0 to 1: it may be that much shorter.
    */
-  function sleep(seconds: number): Promise<void>;
+  function sleep(seconds: number, jitter?: number): Promise<void>;
 }
-declare function sleep(seconds: number): Promise<void>;
+declare function sleep(seconds: number, jitter?: number): Promise<void>;
 
 declare namespace tools {
   /**
@@ -490,5 +903,5 @@ declare namespace tools {
    * @param schema JSON Schema of its arguments, of type object.
    * @param handler the function that does it.
    */
-  function register(name: string, description: string, schema: Record<string, any>, handler: (...args: any[]) => any): Promise<void>;
+  function register(name: string, description: string, schema: Record<string, any>, handler: ((...args: any[]) => any)): Promise<void>;
 }

@@ -8,10 +8,61 @@ params = {}
 ---What JSON's null is in a list.
 null = {}
 
+---@alias on_ok fun(value: any): any
+---@alias on_error fun(reason: any): any
+
 ---@class promise
----@field await fun(self: promise): any
+---@field await fun(self: promise, timeout?: number): any
+---@field next fun(self: promise, on_ok?: on_ok, on_error?: on_error): promise
+---@field and_then fun(self: promise, on_ok?: on_ok, on_error?: on_error): promise
+---@field catch fun(self: promise, on_error: on_error): promise
+---@field finally fun(self: promise, f: fun()): promise
 ---@field cancel fun(self: promise): boolean
 ---@field done fun(self: promise): boolean
+
+---@class promiselib
+promise = {}
+
+---Makes a promise and calls the executor at once with the functions that settle it.
+---@param executor fun(resolve: fun(value: any), reject: fun(reason: any))
+---@return promise
+function promise.new(executor) end
+
+---A promise of a value, or the promise that the value is.
+---@param value any
+---@return promise
+function promise.resolve(value) end
+
+---A promise that is rejected.
+---@param reason any
+---@return promise
+function promise.reject(reason) end
+
+---Waits for all: gives their values, or fails with the first rejection.
+---@param list any[]
+---@return promise
+function promise.all(list) end
+
+---Waits for all: gives {status, value} or {status, reason} for each.
+---@param list any[]
+---@return promise
+function promise.all_settled(list) end
+
+---Ends as the first of them does.
+---@param list any[]
+---@return promise
+function promise.race(list) end
+
+---Gives the first value; fails with code "all_rejected" when there is none.
+---@param list any[]
+---@return promise
+function promise.any(list) end
+
+---Ends as the promise does, or fails with code "timeout". What it waits for goes on.
+---@param of promise
+---@param seconds number
+---@return promise
+function promise.timeout(of, seconds) end
 
 ---Starts a function as a task of its own.
 ---@param f function
@@ -19,10 +70,17 @@ null = {}
 ---@return promise
 function async(f, ...) end
 
----Waits for a task and gives what it returned, or raises what it raised.
+---Starts a function as a background task, which is cancelled when the program ends.
+---@param f function
+---@param ... any
+---@return promise
+function spawn(f, ...) end
+
+---Waits for a promise and gives its value, or raises what it was rejected with.
 ---@param promise promise
+---@param timeout? number
 ---@return any
-function await(promise) end
+function await(promise, timeout) end
 
 ---Runs functions at the same time; the first failure cancels the rest.
 ---@param list (function|promise)[]
@@ -46,8 +104,36 @@ function parallel(list, options) end
 ---@field output_tokens integer tokens the model wrote.
 ---@field cost number|nil US dollars; nothing when the price of the model is unknown.
 
+---@class BreakerOptions
+---@field failure_threshold? integer failures one after another that open it.
+---@field reset_timeout? number seconds until an open one lets calls through again, to try.
+---@field half_open_max? integer calls it lets through at a time while it tries.
+
+---@class ChannelCase
+---@field receive? channel|nil the channel to receive from.
+---@field send? channel|nil the channel to send to.
+---@field value? any what to send.
+
+---@class Chosen
+---@field case string its name; "timeout" or "default" where none was.
+---@field value any the value that was received.
+---@field ok boolean false where nothing was sent or received: the channel is closed, or no case was ready.
+
 ---@class EncodeOptions
 ---@field pretty? boolean whether to indent it for people.
+
+---@class ErrorRecord
+---@field message string what went wrong.
+---@field type? string what kind of error it is, such as "FileNotFound"; "ScriptRuntimeError" when a script's.
+---@field code? string a word for programs, such as "not_found"; "runtime" where a script gave none.
+---@field file? string|nil name of the source where it happened.
+---@field line? integer|nil line in it, from 1.
+---@field frames? (table<string, any>)[]|nil the calls that led there, innermost first, each with file, line and function.
+---@field capability? string|nil the capability that failed.
+---@field retryable? boolean whether trying again may help.
+---@field cause? table<string, any>|nil the error behind it, a record like this one.
+---@field context? table<string, any>|nil what else is known of it.
+---@field attempts? integer|nil how often it was tried.
 
 ---@class FileEntry
 ---@field name string its name.
@@ -59,6 +145,12 @@ function parallel(list, options) end
 ---@field kind string "file", "directory" or "other".
 ---@field size integer bytes.
 ---@field modified number last change, in seconds since 1970-01-01 UTC.
+
+---@class MemoryUsage
+---@field current integer held now, garbage included that was not collected yet.
+---@field peak integer the most that was held.
+---@field limit integer|nil how much may be held; left out without a limit.
+---@field soft integer|nil beyond this, garbage is collected, and the script is warned where that does not help.
 
 ---@class Message
 ---@field role "system"|"user"|"assistant" who speaks.
@@ -88,6 +180,11 @@ function parallel(list, options) end
 ---@field content_type string its media type.
 ---@field text string its content; Markdown when it was HTML.
 
+---@class Received
+---@field ok boolean whether there was a value.
+---@field value any the value.
+---@field closed boolean whether the channel is closed and empty, so that none will come.
+
 ---@class Reply
 ---@field content string the text.
 ---@field model string the model that answered, as "provider/model".
@@ -104,6 +201,20 @@ function parallel(list, options) end
 ---@field timeout? number|nil seconds until the request is given up.
 ---@field follow? boolean whether to follow redirects.
 
+---@class ResourceUsage
+---@field steps integer loop turns and function calls.
+---@field seconds number wall time since it began.
+---@field cpu number seconds of processor time inside the script engine.
+---@field memory MemoryUsage what it holds.
+---@field calls integer host calls, this one included.
+---@field output integer bytes printed.
+---@field disk integer bytes written to files.
+---@field tasks integer tasks alive.
+---@field tokens integer model tokens, sent and received.
+---@field cost number|nil US dollars spent on models; left out when a price is unknown.
+---@field limits table<string, any> the limits there are, by name.
+---@field warning? string|nil the limit that a handler of warnings is told of; else left out.
+
 ---@class Response
 ---@field status integer the status code.
 ---@field ok boolean whether the status is below 400.
@@ -111,11 +222,24 @@ function parallel(list, options) end
 ---@field body string the content; bytes when it is not UTF-8 text.
 ---@field url string where it came from, after redirects.
 
+---@class RetryOptions
+---@field max_attempts? integer how often to try at most, from 1 to 1000.
+---@field strategy? "exponential"|"linear"|"constant" how the delay grows: times `multiplier`, by `initial_delay`, or not at all.
+---@field initial_delay? number seconds to wait before the second attempt.
+---@field max_delay? number most seconds to wait before an attempt.
+---@field multiplier? number what each delay of the exponential strategy is of the one before.
+---@field jitter? number share of each delay that is left to chance, from 0 to 1: it may be that much shorter.
+---@field retry_if? function|(string)[]|nil codes to try again at, or a function that is given the error and tells; by default an error that is retryable.
+
+---@class SelectOptions
+---@field timeout? number|nil seconds to wait; for ever when left out.
+---@field default? boolean whether not to wait at all.
+
 ---@class ToolInfo
 ---@field name string its name.
 ---@field description string what it does.
 ---@field schema table<string, any> JSON Schema of its arguments.
----@field origin string "builtin" or "script".
+---@field origin string "builtin", "host" when the program that runs the spell gave it, or "script".
 
 ---@class ToolUse
 ---@field name string name of the tool.
@@ -126,6 +250,30 @@ function parallel(list, options) end
 ---A model with instructions and tools.
 ---@class agent
 ---@field run fun(self: agent, prompt: string): AgentReply Gives an agent a task and waits until it is done.
+
+---A circuit breaker.
+---
+---Closed, it lets calls through. After several failures one after another it is open and refuses
+---them with the code `circuit_open`. After a while it is half open and lets some through: the
+---first that succeeds closes it, the first that fails opens it again.
+---@class breaker
+---@field call fun(self: breaker, fn: function): any Runs a function unless the circuit is open, and counts whether it failed.
+---@field reset fun(self: breaker): nil Closes the circuit and forgets every failure.
+---@field state fun(self: breaker): string Tells whether calls are let through.
+
+---Carries plain values from task to task, in the order they were sent.
+---
+---It can be iterated with the language's own loop, which ends when it is closed and empty.
+---@class channel
+---@operator call: any
+---@field cap fun(self: channel): integer Tells how many values a channel can keep.
+---@field close fun(self: channel): nil Closes a channel: nothing more can be sent, what was sent can still be received.
+---@field is_closed fun(self: channel): boolean Tells whether a channel was closed. There may still be values in it.
+---@field len fun(self: channel): integer Counts the values a channel keeps.
+---@field receive fun(self: channel, timeout: number|nil): any Waits for the next value.
+---@field send fun(self: channel, value: any, timeout: number|nil): nil Sends a plain value, waiting while the channel has no room and nobody receives.
+---@field try_receive fun(self: channel): Received Receives if that takes no waiting.
+---@field try_send fun(self: channel, value: any): boolean Sends a plain value if that takes no waiting.
 
 ---An answer that is still coming.
 ---
@@ -149,6 +297,90 @@ function agent.create(options) end
 ---@return AgentReply # its answer, and the tools it used.
 function agent.run(agent, prompt) end
 
+---@class breakerlib
+breaker = {}
+
+---Runs a function unless the circuit is open, and counts whether it failed.
+---@param breaker breaker the circuit breaker.
+---@param fn function the function.
+---@return any # what the function gives.
+function breaker.call(breaker, fn) end
+
+---Closes the circuit and forgets every failure.
+---@param breaker breaker the circuit breaker.
+function breaker.reset(breaker) end
+
+---Tells whether calls are let through.
+---@param breaker breaker the circuit breaker.
+---@return string # "closed", "open" or "half_open".
+function breaker.state(breaker) end
+
+---@class channellib
+channel = {}
+
+---Tells how many values a channel can keep.
+---@param channel channel the channel.
+---@return integer # its capacity.
+function channel.cap(channel) end
+
+---Closes a channel: nothing more can be sent, what was sent can still be received.
+---
+---Closing one that is closed does nothing.
+---@param channel channel the channel.
+function channel.close(channel) end
+
+---Tells whether a channel was closed. There may still be values in it.
+---@param channel channel the channel.
+---@return boolean # whether it was.
+function channel.is_closed(channel) end
+
+---Counts the values a channel keeps.
+---@param channel channel the channel.
+---@return integer # how many can be received without waiting for a sender.
+function channel.len(channel) end
+
+---Makes a channel between tasks of this spell.
+---@param capacity? integer how many values it keeps for receivers; 0 has a sender wait until one takes the value.
+---@return channel # the channel.
+function channel.make(capacity) end
+
+---Opens the channel of a name, shared by all spells of the session, whatever their language.
+---
+---It is made when it is first opened and lasts while a running spell or the program has it open.
+---@param name string its name.
+---@param capacity? integer|nil how many values it keeps when it is made; 0 by default. One that is open keeps its own, and asking for another is an error.
+---@return channel # the channel.
+function channel.open(name, capacity) end
+
+---Waits for the next value.
+---@param channel channel the channel.
+---@param timeout? number|nil seconds after which it fails with the code "timeout", which may be tried again.
+---@return any # the value, or nothing when the channel is closed and empty.
+function channel.receive(channel, timeout) end
+
+---Carries out the first of several cases that is ready; cases that are ready have their turns.
+---@param cases table<string, ChannelCase> by names of your choice, what to receive or send: {receive = c} or {send = c, value = v}.
+---@param options? SelectOptions how long to wait where none is ready.
+---@return Chosen # the name of the case, and what was received.
+function channel.select(cases, options) end
+
+---Sends a plain value, waiting while the channel has no room and nobody receives.
+---@param channel channel the channel; sending to a closed one fails with the code "closed".
+---@param value any the value; neither nothing nor a function, handle or promise, nor what holds one.
+---@param timeout? number|nil seconds after which it fails with the code "timeout", which may be tried again.
+function channel.send(channel, value, timeout) end
+
+---Receives if that takes no waiting.
+---@param channel channel the channel.
+---@return Received # the value, and whether there was one.
+function channel.try_receive(channel) end
+
+---Sends a plain value if that takes no waiting.
+---@param channel channel the channel.
+---@param value any the value.
+---@return boolean # whether it was sent.
+function channel.try_send(channel, value) end
+
 ---@class envlib
 env = {}
 
@@ -159,6 +391,92 @@ env = {}
 ---@param default? string|nil what to give when it is not set.
 ---@return string|nil # its value, or the default.
 function env.get(name, default) end
+
+---@class errorslib
+errors = {}
+
+---Makes one error of several.
+---@param items (any)[] the errors, 100 at most.
+---@return ErrorRecord # an error with the code "aggregate", and `context.errors`.
+function errors.aggregate(items) end
+
+---Tells what kind of trouble an error is.
+---@param err any the error.
+---@return string # "network", "validation", "permission", "not_found", "file", "limit", "cancelled", "host", "internal" or "script".
+function errors.categorize(err) end
+
+---Lists an error and what caused it.
+---@param err any the error.
+---@return (ErrorRecord)[] # the error first, the root of it last; 16 at most.
+function errors.chain(err) end
+
+---Makes a circuit breaker: after several failures it refuses calls for a while.
+---@param options? BreakerOptions when it opens and closes.
+---@return breaker # a closed circuit breaker.
+function errors.circuit_breaker(options) end
+
+---Makes an error, to be raised in the way of the language.
+---@param message string what went wrong.
+---@param code? string|nil a word for programs that read it.
+---@param context? table<string, any>|nil what else is worth knowing.
+---@return ErrorRecord # the error.
+function errors.create(message, code, context) end
+
+---Reads anything that was caught as a record.
+---@param err any the error.
+---@return ErrorRecord # what is known of it.
+function errors.describe(err) end
+
+---Runs a function, and another one when it fails. When both fail, the first is the cause.
+---@param primary function the function.
+---@param alternative function is given the error of the first.
+---@return any # what the first gives, or else the second.
+function errors.fallback(primary, alternative) end
+
+---Reads an error from JSON.
+---@param text string what `to_json` wrote.
+---@return ErrorRecord # the error.
+function errors.from_json(text) end
+
+---Tells whether it will fail again until a person changes something, such as a grant.
+---@param err any the error.
+---@return boolean # whether its category is permission, limit, internal or cancelled.
+function errors.is_fatal(err) end
+
+---Tells whether trying again may help.
+---@param err any the error.
+---@return boolean # whether it may.
+function errors.is_retryable(err) end
+
+---Logs an error as data, at the level error.
+---@param err any the error.
+---@param message? string|nil what happened; the error's own message by default.
+function errors.log(err, message) end
+
+---Runs a function until it succeeds or there is no point in trying again.
+---@param fn function the function; it is given the number of the attempt.
+---@param options? RetryOptions how often, when, and at which errors.
+---@return any # what the function gives. When it gives up, the last error has `attempts`.
+function errors.retry(fn, options) end
+
+---Writes an error as JSON.
+---@param err any the error.
+---@return string # the text, in the form of `error` in the record of a run.
+function errors.to_json(err) end
+
+---Runs a function, and another one when it fails. Without a handler the error goes on.
+---@param fn function the function.
+---@param handler? function|nil is given the error, as an ErrorRecord, and gives the value instead.
+---@param cleanup? function|nil runs at the end, whatever has happened, but a limit.
+---@return any # what the function gives, or else the handler.
+function errors.try(fn, handler, cleanup) end
+
+---Makes an error that has another one as its cause.
+---@param err any the error behind it.
+---@param message string what went wrong because of it.
+---@param code? string|nil a word for programs that read it; that of the cause by default.
+---@return ErrorRecord # the error. It is retryable when its cause is.
+function errors.wrap(err, message, code) end
 
 ---@class fslib
 fs = {}
@@ -269,6 +587,23 @@ function json.decode(text) end
 ---@return string # the text.
 function json.encode(value, options) end
 
+---@class limitslib
+limits = {}
+
+---Tells what this spell has used so far, and its limits.
+---
+---A spell that defines a global function `on_resource_warning(usage)` has it called, once for each
+---limit, when it has used up most of it: 0.9 of it, or what the limit `warn` says.
+---@return ResourceUsage # steps, seconds, memory, calls, tokens and the rest.
+function limits.usage() end
+
+---Tells what this spell has used so far, and its limits.
+---
+---A spell that defines a global function `on_resource_warning(usage)` has it called, once for each
+---limit, when it has used up most of it: 0.9 of it, or what the limit `warn` says.
+---@return ResourceUsage # steps, seconds, memory, calls, tokens and the rest.
+function usage() end
+
 ---@class llmlib
 llm = {}
 
@@ -358,11 +693,13 @@ function time.parse(text, format, zone) end
 
 ---Waits. Other tasks of the spell go on.
 ---@param seconds number how long.
-function time.sleep(seconds) end
+---@param jitter? number share of it that is left to chance, from 0 to 1: it may be that much shorter.
+function time.sleep(seconds, jitter) end
 
 ---Waits. Other tasks of the spell go on.
 ---@param seconds number how long.
-function sleep(seconds) end
+---@param jitter? number share of it that is left to chance, from 0 to 1: it may be that much shorter.
+function sleep(seconds, jitter) end
 
 ---@class toolslib
 tools = {}

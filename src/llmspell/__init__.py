@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .errors import (
         BadArgument,
@@ -37,20 +37,34 @@ if TYPE_CHECKING:
         NotFound,
         OutputLimit,
         ParamError,
+        PoolTimeout,
         ProviderFailure,
+        RestoreError,
+        RunLimit,
         ScriptError,
+        ScriptFailure,
         ScriptRuntimeError,
         ScriptSyntaxError,
+        ShutDown,
         SpellCrashed,
         SpellError,
         StepLimit,
         TaskLimit,
         TimeLimit,
         UsageError,
+        Variables,
     )
-    from .limits import Limits, Usage
+    from .limits import Limits, Tenant, Usage
+    from .runtime.cache import ChunkCache
+    from .runtime.checkpoint import Checkpoint
+    from .runtime.functions import Function
     from .runtime.gate import CallRecord
-    from .runtime.session import Result, Session
+    from .runtime.lifecycle import LifecycleEvent
+    from .runtime.pool import Pool, PoolMetrics
+    from .runtime.result import Result
+    from .runtime.running import Running
+    from .runtime.session import Session
+    from .values import FunctionRef, register_record
 
 __version__ = "0.1.0"
 
@@ -61,15 +75,20 @@ __all__ = [
     "CallRecord",
     "Cancelled",
     "CapabilityError",
+    "Checkpoint",
+    "ChunkCache",
     "ConfigError",
     "Denied",
     "DiskLimit",
     "FileFailure",
     "FileNotFound",
     "Frame",
+    "Function",
+    "FunctionRef",
     "HostFailure",
     "InternalError",
     "IsolationError",
+    "LifecycleEvent",
     "LimitExceeded",
     "Limits",
     "LlmspellError",
@@ -77,29 +96,50 @@ __all__ = [
     "NotFound",
     "OutputLimit",
     "ParamError",
+    "Pool",
+    "PoolMetrics",
+    "PoolTimeout",
     "ProviderFailure",
+    "RestoreError",
     "Result",
+    "RunLimit",
+    "Running",
     "ScriptError",
+    "ScriptFailure",
     "ScriptRuntimeError",
     "ScriptSyntaxError",
     "Session",
+    "ShutDown",
     "SpellCrashed",
     "SpellError",
     "StepLimit",
     "TaskLimit",
+    "Tenant",
     "TimeLimit",
     "Usage",
     "UsageError",
+    "Variables",
+    "register_record",
     "run",
     "run_sync",
 ]
 
 _HOMES = {
     "CallRecord": "runtime.gate",
+    "Function": "runtime.functions",
+    "FunctionRef": "values",
+    "ChunkCache": "runtime.cache",
+    "LifecycleEvent": "runtime.lifecycle",
     "Limits": "limits",
-    "Result": "runtime.session",
+    "Pool": "runtime.pool",
+    "PoolMetrics": "runtime.pool",
+    "Checkpoint": "runtime.checkpoint",
+    "Result": "runtime.result",
+    "Running": "runtime.running",
     "Session": "runtime.session",
+    "Tenant": "limits",
     "Usage": "limits",
+    "register_record": "values",
 }
 """Where a public name lives, unless it is an error."""
 
@@ -119,7 +159,8 @@ async def run(
     engine: str | None = None,
     level: str = "trusted",
     allow: Iterable[str] = (),
-    limits: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | str | None = None,
+    functions: Mapping[str, Callable[..., Any] | Function] | None = None,
     modules: Mapping[str, str] | None = None,
     model: str | None = None,
 ) -> Result:
@@ -130,7 +171,13 @@ async def run(
     from .runtime.session import Session
 
     async with Session(
-        engine=engine, level=level, allow=allow, limits=limits, modules=modules, model=model
+        engine=engine,
+        level=level,
+        allow=allow,
+        limits=limits,
+        functions=functions,
+        modules=modules,
+        model=model,
     ) as session:
         return await session.run(source_or_path, params)
 
@@ -142,7 +189,8 @@ def run_sync(
     engine: str | None = None,
     level: str = "trusted",
     allow: Iterable[str] = (),
-    limits: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | str | None = None,
+    functions: Mapping[str, Callable[..., Any] | Function] | None = None,
     modules: Mapping[str, str] | None = None,
     model: str | None = None,
 ) -> Result:
@@ -150,6 +198,12 @@ def run_sync(
     from .runtime.session import Session
 
     session = Session(
-        engine=engine, level=level, allow=allow, limits=limits, modules=modules, model=model
+        engine=engine,
+        level=level,
+        allow=allow,
+        limits=limits,
+        functions=functions,
+        modules=modules,
+        model=model,
     )
     return session.run_sync(source_or_path, params)

@@ -59,8 +59,12 @@ class Capability:
     `needs` is a permission kind ("llm"), or a kind and the parameter that names the resource
     ("env:{name}"). `alias` is a global name, `tool` the name under which a model may call it.
     A `oneway` call sends no answer back into the script. One that is made `again` in a replay
-    has no effect but other calls and functions of the script. `kind`, `resource` (index of the
-    parameter that names it, or -1) and `gives` (kind of the returned handle, or "") follow.
+    has no effect but other calls and functions of the script. One that `waits` is a plain function
+    that may give a `Wait` instead of a result: what ends it is somebody else's call. That of one
+    that `pauses` ends by itself.
+    One that `rebuilds` changes only what the host keeps for the run, so a restored run makes it
+    again. `kind`, `resource` (index of the parameter that names it, or -1) and `gives` (kind of
+    the returned handle, or "") follow.
     """
 
     name: str
@@ -75,6 +79,9 @@ class Capability:
     tool: str = ""
     oneway: bool = False
     again: bool = False
+    waits: bool = False
+    pauses: bool = False
+    rebuilds: bool = False
     is_async: bool = False
     kind: str = field(init=False)
     resource: int = field(init=False)
@@ -160,6 +167,9 @@ def capability(
     tool: str = "",
     oneway: bool = False,
     again: bool = False,
+    waits: bool = False,
+    pauses: bool = False,
+    rebuilds: bool = False,
 ) -> Callable[[F], F]:
     """Declares a function as the capability `name` ("namespace.verb").
 
@@ -172,18 +182,34 @@ def capability(
             mistakes.append("is declared twice")
         if name.count(".") != 1 or not all(part.isidentifier() for part in name.split(".")):
             mistakes.append("must be named namespace.verb")
-        params = {p.name for p in record["params"]}
-        if ":" in needs and needs.partition(":")[2].strip("{}") not in params:
-            mistakes.append(f"needs {needs!r}, which names no parameter")
+        mistakes += _unmet(needs, record["params"])
         if mistakes:
             raise DeclarationError(f"{name}: " + "; ".join(mistakes))
         CATALOGUE[name] = Capability(
             name=name, function=function, since=since, needs=needs, alias=alias, tool=tool,
-            oneway=oneway, again=again, is_async=inspect.iscoroutinefunction(function), **record,
+            oneway=oneway, again=again, waits=waits, pauses=pauses, rebuilds=rebuilds,
+            is_async=inspect.iscoroutinefunction(function), **record,
         )  # fmt: skip
         return function
 
     return declare
+
+
+def declared(
+    name: str, call: Callable[..., Any], function: Callable[..., Any], needs: str, tool: str
+) -> Capability:
+    """The declaration of `call`, a function that takes no context, in no catalogue.
+
+    `function` is what is done instead: it takes one. Raises DeclarationError, with all mistakes.
+    """
+    record, mistakes = _read(name, call, context=False)
+    mistakes += _unmet(needs, record["params"])
+    if mistakes:
+        raise DeclarationError(f"{name}: " + "; ".join(mistakes))
+    return Capability(
+        name=name, function=function, since="", needs=needs, tool=tool,
+        is_async=inspect.iscoroutinefunction(call), **record,
+    )  # fmt: skip
 
 
 def handle(kind: str, *, iterate: str = "", close: str = "") -> Callable[[type], type]:
@@ -207,7 +233,16 @@ def handle(kind: str, *, iterate: str = "", close: str = "") -> Callable[[type],
     return declare
 
 
-def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list[str]]:
+def _unmet(needs: str, params: tuple[Param, ...]) -> list[str]:
+    """What is wrong with a need: it may name a parameter that is not there."""
+    if ":" in needs and needs.partition(":")[2] not in {f"{{{p.name}}}" for p in params}:
+        return [f"needs {needs!r}, which names no parameter"]
+    return []
+
+
+def _read(
+    name: str, function: Callable[..., Any], context: bool = True
+) -> tuple[dict[str, Any], list[str]]:
     mistakes: list[str] = []
     doc, entries = typespec.prose(function.__doc__ or "")
     if not doc:
@@ -219,9 +254,11 @@ def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list
         # Go on with what is there, so that this hides no other mistake.
         hints = {name: None if name == "return" else Any for name in function.__annotations__}
     names, params = list(inspect.signature(function).parameters.values()), []
-    if not names or names[0].name != "ctx":
+    if context and (not names or names[0].name != "ctx"):
         mistakes.append("must take ctx as its first parameter")
-    for parameter in names[1:]:
+    for parameter in names[1:] if context else names:
+        if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD:
+            mistakes.append(f"parameter {parameter.name} must be an ordinary one")
         if parameter.name not in hints:
             mistakes.append(f"parameter {parameter.name} is untyped")
         if parameter.name not in entries:
@@ -230,6 +267,8 @@ def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list
             parameter.name in hints
             and (type_ := _type(parameter.name, hints[parameter.name], mistakes)) is not None
         ):
+            if not _made(type_):
+                mistakes.append(f"parameter {parameter.name}: a class registered without of")
             text = entries.get(parameter.name, "")
             params.append(Param(parameter.name, type_, text, parameter.default))
     known = {p.name for p in names} | {"returns"}
@@ -245,6 +284,11 @@ def _read(name: str, function: Callable[..., Any]) -> tuple[dict[str, Any], list
         "doc": doc, "params": tuple(params), "returns": returns,
         "returns_doc": entries.get("returns", ""),
     }, mistakes  # fmt: skip
+
+
+def _made(type_: Type) -> bool:
+    """Whether values of a type can be made of what a script gives."""
+    return getattr(type_, "makes", True) and all(map(_made, type_.children()))
 
 
 def _type(name: str, annotation: Any, mistakes: list[str]) -> Type | None:

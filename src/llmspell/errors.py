@@ -10,17 +10,21 @@
     |  |- NotFound                the named thing does not exist
     |  |  `- FileNotFound           a file or folder
     |  |- Cancelled               the call was cancelled before it had an answer
+    |  |- ScriptFailure           a function of the script failed, and a capability passes that on
     |  `- HostFailure             the work itself failed
     |     |- FileFailure            a file could not be read or written
     |     `- ProviderFailure        a network peer or a model provider failed
     |- LimitExceeded            never catchable by a script
-    |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  DiskLimit  CallLimit  TaskLimit
+    |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  DiskLimit  CallLimit  TaskLimit  RunLimit
     |  `- BudgetExceeded          tokens or dollars
     |- SpellError               the spell's packager
     |  `- ParamError              a parameter does not fit the spell
     |- SpellCrashed             nobody: the worker of an isolated spell died; nothing else did
     |- IsolationError           whoever runs it: a layer of isolation the policy requires is missing
+    |- PoolTimeout              whoever runs it: too many runs at once, this one was not begun
+    |- ShutDown                 nobody: the session was closed before the run had ended
     |- UsageError               whoever calls us
+    |  |- RestoreError            a checkpoint does not fit what it is to be restored in
     |  `- ConfigError             a configuration file is wrong
     `- InternalError            us
 
@@ -41,10 +45,21 @@ class Frame(NamedTuple):
     function: str = ""
 
 
+class Variables(NamedTuple):
+    """What the locals and upvalues of one level held: names with their values as short text."""
+
+    locals: dict[str, str] = {}  # noqa: RUF012 - never written to
+    upvalues: dict[str, str] = {}  # noqa: RUF012
+
+
 class LlmspellError(Exception):
     """Base of every error llmspell raises.
 
-    `frames` says where in the script, innermost first; `source_line` is the line itself.
+    `frames` says where in the script, innermost first; `source_line` is the line itself, and
+    `variables`, when they were asked for, has what each frame held.
+    `retryable` says whether trying again may help.
+    `details` is what else the script said of it, as plain data (see `records`): `cause`, the record
+    of the error behind it, `context`, and `attempts`, how often it was tried.
     `result` is what ran before the error: the `Result` of the run it ended, or None.
     `host_error` is what failed on the host. It is not chained as a cause, because the texts of
     foreign exceptions may hold secrets; whoever shows it must redact them.
@@ -57,6 +72,9 @@ class LlmspellError(Exception):
         super().__init__(message)
         self.message = message
         self.frames = frames
+        self.variables: tuple[Variables, ...] = ()
+        self.retryable = False
+        self.details: dict[str, Any] = {}
         self.source_line = ""
         self.result: Any = None
         self.host_error: BaseException | None = None
@@ -81,7 +99,16 @@ class LlmspellError(Exception):
         }
         if self.frames:
             told |= {"file": self.file, "line": self.line, "source_line": self.source_line}
-            told["frames"] = [frame._asdict() for frame in self.frames]
+            told["frames"] = self.trail()
+        if self.retryable:
+            told["retryable"] = True
+        return told | self.details
+
+    def trail(self) -> list[dict[str, Any]]:
+        """The frames as plain data, with the variables where they are known."""
+        told = [frame._asdict() for frame in self.frames]
+        for frame, shown in zip(told, self.variables, strict=False):
+            frame.update({key: part for key, part in shown._asdict().items() if part})
         return told
 
     def __str__(self) -> str:
@@ -103,7 +130,10 @@ class ScriptSyntaxError(ScriptError):
 
 
 class ScriptRuntimeError(ScriptError):
-    """An error left the script uncaught. `value` is what it raised when that was not a string."""
+    """An error left the script uncaught. `value` is what it raised when that was not a string.
+
+    Its code is "runtime", or the one the script gave it.
+    """
 
     code = "runtime"
 
@@ -171,6 +201,16 @@ class Cancelled(CapabilityError):
     code = "cancelled"
 
 
+class ScriptFailure(CapabilityError):
+    """A function of the script failed, and the capability that called it passes that on.
+
+    It is what the script raised: where it leaves the script it ends the run as ScriptRuntimeError.
+    """
+
+    exit_code = 4
+    code = "script_failed"
+
+
 class HostFailure(CapabilityError):
     """The work itself failed; `retryable` says whether trying again may help."""
 
@@ -199,10 +239,13 @@ class LimitExceeded(LlmspellError):
     quantity: ClassVar[str] = "a limit"
     advice: ClassVar[str] = ""
 
-    def __init__(self, limit: str = "") -> None:
+    def __init__(self, limit: str = "", *, tenant: str = "") -> None:
         of = f" of {limit}" if limit else ""
         advice = f"; {self.advice}" if self.advice else ""
-        super().__init__(f"the spell reached its {self.quantity} limit{of}{advice}")
+        text = f"the spell reached its {self.quantity} limit{of}{advice}"
+        if tenant:
+            text = f"the runs of {tenant} reached the {self.quantity} quota{of} that they share"
+        super().__init__(text)
         self.limit = limit
 
     def as_dict(self) -> dict[str, Any]:
@@ -267,6 +310,14 @@ class TaskLimit(LimitExceeded):
     advice = "give parallel() a limit, or raise it with --limit tasks=N"
 
 
+class RunLimit(LimitExceeded):
+    """More runs of a tenant at the same time than allowed; raised before the run begins."""
+
+    code = "runs"
+    quantity = "run"
+    advice = "raise it with Tenant(runs=N)"
+
+
 class BudgetExceeded(LimitExceeded):
     """More tokens or dollars than allowed; raised before the call that would overspend."""
 
@@ -311,11 +362,42 @@ class IsolationError(LlmspellError):
     code = "isolation"
 
 
+class PoolTimeout(LlmspellError):
+    """As many spells were running as may run at the same time, for too long: it was not begun."""
+
+    exit_code = 9
+    code = "pool"
+
+    def __init__(self, how: str) -> None:
+        advice = "try again later, or raise max or timeout of the pool"
+        super().__init__(f"the spell was not begun: {how}; {advice}")
+        self.retryable = True
+
+
+class ShutDown(LlmspellError):
+    """The session was closed before the run had ended, or had begun."""
+
+    exit_code = 130
+    code = "shut_down"
+
+    def __init__(self, why: str = "its session is shutting down") -> None:
+        super().__init__(f"the spell was ended: {why}")
+
+
 class UsageError(LlmspellError):
     """The caller asked for something that makes no sense."""
 
     exit_code = 2
     code = "usage"
+
+
+class RestoreError(UsageError):
+    """A checkpoint cannot be restored: something is not as it was, or could not be kept."""
+
+    code = "restore"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the checkpoint cannot be restored: {why}")
 
 
 class ConfigError(UsageError):
@@ -341,6 +423,7 @@ CAPABILITY_ERRORS: dict[str, type[CapabilityError]] = {
         NotFound,
         FileNotFound,
         Cancelled,
+        ScriptFailure,
         FileFailure,
         ProviderFailure,
     )
@@ -357,6 +440,7 @@ LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
         DiskLimit,
         CallLimit,
         TaskLimit,
+        RunLimit,
         BudgetExceeded,
     )
 }

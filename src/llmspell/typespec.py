@@ -12,10 +12,13 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Union
 
 from .errors import near_miss
-from .values import FunctionRef, Handle, kind_of
+from .values import REGISTERED, Fields, FunctionRef, Handle, kind_of
+
+if TYPE_CHECKING:
+    from .forms import Form
 
 
 class JsonSchema(dict[str, Any]):
@@ -274,7 +277,10 @@ class Record(Type):
         for name in self._required:
             if name not in given:
                 raise Misfit(f"{path}.{name} is missing: it must be {self._types[name].describe}")
-        return self.cls(**given)
+        try:
+            return self.cls(**given)
+        except ValueError as error:
+            raise Misfit(f"{path} is refused: {error}") from None
 
     def schema(self) -> dict[str, Any]:
         properties = {f.name: f.type.schema() | {"description": f.doc} for f in self.fields}
@@ -288,6 +294,30 @@ class Record(Type):
     def children(self) -> Iterator[Type]:
         for field in self.fields:
             yield field.type
+
+
+class Custom(Type):
+    """A class with a plain form of its own (see `forms`): a script gives that."""
+
+    def __init__(self, cls: type, form: Form) -> None:
+        self.cls = cls
+        self.plain = read(form.plain)
+        self.describe = form.describe
+        self.makes = form.of is not None
+        self._of = form.of
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        assert self._of is not None
+        try:
+            return self._of(self.cls, self.plain.fit(value, path, border))
+        except (ValueError, TypeError, LookupError, ArithmeticError):
+            raise self.misfit(value, path) from None
+
+    def schema(self) -> dict[str, Any]:
+        return self.plain.schema() | {"description": self.describe}
+
+    def children(self) -> Iterator[Type]:
+        yield self.plain
 
 
 class Function(Type):
@@ -341,31 +371,49 @@ def read(annotation: Any) -> Type:
         return AnyOf(tuple(read(a) for a in args))
     if annotation in HANDLE_KINDS:
         return HandleOf(HANDLE_KINDS[annotation])
-    if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-        return read_record(annotation)
+    if isinstance(annotation, type):
+        if REGISTERED.isdisjoint(annotation.__mro__) and dataclasses.is_dataclass(annotation):
+            return read_record(annotation)
+        from .forms import form_of
+
+        form = form_of(annotation)
+        if form is not None:
+            return read_record(annotation) if form.fields else Custom(annotation, form)
     raise TypeError(f"{annotation!r} is not a type that can cross")
 
 
 def read_record(cls: type) -> Record:
-    """Reads a dataclass whose docstring documents each field. Lists all mistakes at once."""
+    """Reads a dataclass or named tuple whose docstring documents each field.
+
+    Raises TypeError, which lists all mistakes.
+    """
     hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]))
     _, docs = prose(cls.__doc__ or "")
     mistakes, fields = [], []
-    for item in dataclasses.fields(cls):
-        if item.name not in docs:
-            mistakes.append(f"{cls.__name__}.{item.name} is undocumented")
+    for name, required in _fields(cls):
+        if name not in docs:
+            mistakes.append(f"{cls.__name__}.{name} is undocumented")
         try:
-            type_ = read(hints[item.name])
+            type_ = read(hints[name])
         except TypeError as error:
-            mistakes.append(f"{cls.__name__}.{item.name}: {error}")
+            mistakes.append(f"{cls.__name__}.{name}: {error}")
             continue
-        required = (
-            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        )
-        fields.append(Field(item.name, type_, docs.get(item.name, ""), required))
+        fields.append(Field(name, type_, docs.get(name, ""), required))
     if mistakes:
         raise TypeError("; ".join(mistakes))
     return Record(cls, tuple(fields))
+
+
+def _fields(cls: Any) -> Iterator[tuple[str, bool]]:
+    """The fields that make a value of a class, and whether each must be given."""
+    if isinstance(cls, Fields):
+        for name in cls._fields:
+            yield name, name not in cls._field_defaults
+        return
+    missing = dataclasses.MISSING
+    for item in dataclasses.fields(cls):
+        if item.init:
+            yield item.name, item.default is missing and item.default_factory is missing
 
 
 def prose(docstring: str) -> tuple[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 """The closed set of values that may cross between a script and the host, and their one text form.
 
     none  bool  int (64 bit)  float (finite)  str (UTF-8)  bytes  list  map with string keys
-    record (a dataclass; crosses as a map)  handle  function reference
+    record (crosses in its plain form, see `forms`)  handle  function reference
 
 The text form is JSON. What JSON lacks is a map with one key that starts with NUL, which no
 script key may do: bytes, handles and function references. Engines produce and read this text
@@ -11,8 +11,11 @@ inside the VM, with raw access, so the host never touches a live script object.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection
+from enum import Enum
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from .errors import UsageError
 
 BYTES_TAG = "\0bytes"
 HANDLE_TAG = "\0handle"
@@ -66,18 +69,41 @@ def encode(value: Any, path: str = "value", depth: int = MAX_DEPTH) -> bytes:
         return quote(value).encode()
     if type(value) is float and value - value == 0.0:
         return repr(value).encode()
-    text = dumps(_Plainer(depth).plain(value, path, 1)).encode()
+    try:
+        text = dumps(_Plainer(depth).plain(value, 1)).encode()
+    except _Refused as refused:
+        raise CannotCross(path + "".join(reversed(refused.steps)), refused.reason) from None
     if len(text) > MAX_BYTES:
         raise CannotCross(path, f"is larger than {MAX_BYTES} bytes")
     return text
 
 
+class Encoded(bytes):
+    """A value that is in text form already: it crosses as it is."""
+
+    __slots__ = ()
+
+
 def decode(text: bytes, invoke: Callable[[int, list[Any]], Awaitable[Any]] | None = None) -> Any:
     """Reads the text form. `invoke` runs the function references found in it."""
-    if text == b"[]":
-        return []
-    if b'"\\u0000' not in text:
-        return read(text.decode())[0]
+    return reader(invoke)(text)
+
+
+def reader(
+    invoke: Callable[[int, list[Any]], Awaitable[Any]] | None = None,
+) -> Callable[[bytes], Any]:
+    """`decode` with one `invoke`, for whoever reads many values."""
+    read_tagged: Callable[[str], Any] | None = None
+
+    def read_text(text: bytes) -> Any:
+        nonlocal read_tagged
+        if text == b"[]":
+            return []
+        if b'"\\u0000' not in text:
+            return read(text.decode())[0]
+        if read_tagged is None:
+            read_tagged = json.JSONDecoder(object_hook=untag).decode
+        return read_tagged(text.decode())
 
     def untag(pairs: dict[str, Any]) -> Any:
         if len(pairs) == 1:
@@ -90,7 +116,7 @@ def decode(text: bytes, invoke: Callable[[int, list[Any]], Awaitable[Any]] | Non
                 return FunctionRef(int(content), invoke)
         return pairs
 
-    return json.loads(text.decode(), object_hook=untag)
+    return read_text
 
 
 def refuse_references(value: Any, path: str) -> None:
@@ -130,6 +156,14 @@ def kind_of(value: Any) -> str:
 read = json.JSONDecoder().raw_decode
 quote = json.encoder.encode_basestring
 
+C = TypeVar("C", bound=type)
+
+CLOSED = (type(None), bool, int, float, str, bytes, list, tuple, dict)
+"""Types that cross as they are: nothing may be registered for them."""
+
+REGISTERED: set[type] = set()
+"""Classes that an embedding program has registered (see `forms`), slower to look up."""
+
 PLAIN: tuple[Any, ...] = (str, int, float, list, tuple, dict)
 """Types whose subclasses cross as they themselves do."""
 
@@ -137,69 +171,184 @@ dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circul
 """Writes compact JSON, the only form the engines read: no blanks between parts."""
 
 
+@runtime_checkable
+class Fields(Protocol):
+    """A named tuple: it crosses as a map."""
+
+    _fields: tuple[str, ...]
+    _field_defaults: dict[str, Any]
+
+
+def register_record(
+    cls: C,
+    *,
+    to: Callable[[Any], Any],
+    of: Callable[[Any], Any] | None = None,
+    plain: Any = Any,
+    describe: str = "",
+) -> C:
+    """Lets values of a class cross, in params, in results of functions, and as their parameters.
+
+    cls: the class. Its subclasses cross in the same way, unless they are registered too.
+    to: gives the plain data for a value: what a script can have, or what is registered.
+    of: makes a value of plain data; without it the class cannot be the type of a parameter. What
+        it raises as ValueError, TypeError, LookupError or ArithmeticError refuses the argument.
+    plain: annotation of the plain data, such as `str` or `dict[str, float]`; checked before `of`.
+    describe: what a script is told the argument must be; by default "a" and the name of the class.
+
+    Gives the class. Raises UsageError for what is no class, or is one that crosses as it is.
+    """
+    if not isinstance(cls, type) or cls in CLOSED or cls is object:
+        raise UsageError(f"{cls!r} cannot be registered: it is no class, or crosses as it is")
+    from .forms import FORMS, Form
+
+    make = None if of is None else lambda _, data: of(data)
+    REGISTERED.add(cls)
+    FORMS[cls] = Form(to, make, plain, describe or f"a {cls.__name__}")
+    return cls
+
+
+class _Refused(Exception):
+    """What is wrong with a value, and the way to it, innermost step first."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps: list[str] = []
+
+
+SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
 class _Plainer:
-    """One walk over a value: refuses what cannot cross, turns the rest into what JSON knows."""
+    """One walk over a value: refuses what cannot cross, turns the rest into what JSON knows.
+
+    Most values are plain already, so each container is looked at as a whole first, and given back
+    as it is where nothing in it must be turned. The path is only put together for a refusal.
+    """
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
         self.nodes = 0
+        self.keys: set[str] = set()
 
-    def plain(self, value: Any, path: str, depth: int) -> Any:
+    def plain(self, value: Any, depth: int) -> Any:
+        """The value at a depth. Raises _Refused."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise CannotCross(path, f"is one of more than {MAX_NODES} values")
-        if value is None or value is True or value is False:
-            return value
+            raise _Refused(f"is one of more than {MAX_NODES} values")
         kind = type(value)
-        if kind is str:
-            return self.text(value, path)
-        if kind is int:
-            if INT_MIN <= value <= INT_MAX:
-                return value
-            raise CannotCross(path, "is an integer of more than 64 bits")
-        if kind is float:
-            if value - value == 0.0:
-                return value
-            raise CannotCross(path, "is not a finite number")
+        if kind in SCALARS:
+            return self.scalar(value, kind)
         if depth > self.depth:
-            raise CannotCross(path, f"is nested more than {self.depth} deep (or contains itself)")
+            raise _Refused(f"is nested more than {self.depth} deep (or contains itself)")
         if kind is list or kind is tuple:
-            return [self.plain(v, f"{path}[{i}]", depth + 1) for i, v in enumerate(value, 1)]
+            return self.items(value, depth)
         if kind is dict:
-            return {
-                self.key(k, path): self.plain(v, f"{path}.{k}", depth + 1) for k, v in value.items()
-            }
-        return self.other(value, path, depth)
+            return self.entries(value, depth)
+        return self.other(value, depth)
 
-    def text(self, value: str, path: str) -> str:
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise CannotCross(path, "is not valid Unicode text") from None
+    def scalar(self, value: Any, kind: type) -> Any:
+        if kind is int and not INT_MIN <= value <= INT_MAX:
+            raise _Refused("is an integer of more than 64 bits")
+        if kind is float and value - value != 0.0:
+            raise _Refused("is not a finite number")
+        if kind is str:
+            _check_text(value)
         return value
 
-    def key(self, key: Any, path: str) -> str:
-        if not isinstance(key, str):
-            raise CannotCross(path, f"has the key {key!r}, and keys must be strings")
-        if key.startswith("\0"):
-            raise CannotCross(path, "has a key that starts with NUL")
-        return self.text(key, path)
+    def fits(self, values: Collection[Any]) -> bool:
+        """Whether all of many values are scalars that cross as they are."""
+        kinds = set(map(type, values))
+        if not kinds <= SCALARS or self.nodes + len(values) > MAX_NODES:
+            return False
+        if int in kinds or float in kinds:
+            for value in values:
+                if type(value) is int:
+                    if not INT_MIN <= value <= INT_MAX:
+                        return False
+                elif type(value) is float and value - value != 0.0:
+                    return False
+        if str in kinds:
+            for value in values:
+                if type(value) is str and not value.isascii():
+                    try:
+                        value.encode()
+                    except UnicodeEncodeError:
+                        return False
+        self.nodes += len(values)
+        return True
 
-    def other(self, value: Any, path: str, depth: int) -> Any:
+    def items(self, value: list[Any] | tuple[Any, ...], depth: int) -> Any:
+        if self.fits(value):
+            return value
+        found: list[Any] = []
+        try:
+            for item in value:
+                found.append(self.plain(item, depth + 1))
+        except _Refused as refused:
+            refused.steps.append(f"[{len(found) + 1}]")
+            raise
+        return found
+
+    def entries(self, value: dict[Any, Any], depth: int) -> Any:
+        if not self.keys.issuperset(value):
+            for key in value:
+                self.check_key(key)
+        if self.fits(value.values()):
+            return value
+        found: dict[str, Any] = {}
+        key = ""
+        try:
+            for key, item in value.items():
+                found[key] = self.plain(item, depth + 1)
+        except _Refused as refused:
+            refused.steps.append(f".{key}")
+            raise
+        return found
+
+    def check_key(self, key: Any) -> None:
+        if not isinstance(key, str):
+            raise _Refused(f"has the key {key!r}, and keys must be strings")
+        if key.startswith("\0"):
+            raise _Refused("has a key that starts with NUL")
+        _check_text(key)
+        self.keys.add(key)
+
+    def other(self, value: Any, depth: int) -> Any:
         if isinstance(value, bytes):
             return {BYTES_TAG: value.hex()}
         if isinstance(value, Handle):
             return {HANDLE_TAG: [value.kind, value.id]}
         if isinstance(value, FunctionRef):
             return {FUNCTION_TAG: value.id}
-        fields = getattr(value, "__dataclass_fields__", None)
-        if fields is not None and not isinstance(value, type):
-            return {
-                name: self.plain(getattr(value, name), f"{path}.{name}", depth + 1)
-                for name in fields
-            }
-        for base in PLAIN:
-            if isinstance(value, base):
-                return self.plain(base(value), path, depth)
-        raise CannotCross(path, f"is a {type(value).__name__}, which cannot cross")
+        cls = type(value)
+        self.nodes -= 1
+        if REGISTERED.isdisjoint(cls.__mro__):
+            if (fields := getattr(cls, "__dataclass_fields__", None)) is not None:
+                return self.plain({name: getattr(value, name) for name in fields}, depth)
+            for base in PLAIN:
+                if isinstance(value, base) and not isinstance(value, Enum | Fields):
+                    return self.plain(base(value), depth)
+        from .forms import form_of
+
+        form = form_of(cls)
+        if form is not None:
+            try:
+                plainer = form.to(value)
+            except Exception as error:
+                raise _Refused(f"could not be made plain ({type(error).__name__})") from error
+            turned = type(plainer) in SCALARS or type(plainer) in PLAIN
+            return self.plain(plainer, depth if turned else depth + 1)
+        if callable(value) and not isinstance(value, type):
+            raise _Refused("is a function of Python: give it to the session as one of functions")
+        hint = "" if cls in (type, object) else ": register it"
+        raise _Refused(f"is a {cls.__name__}, which cannot cross{hint}")
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise _Refused("is not valid Unicode text") from None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 
-NAMESPACES = ("agent", "env", "fs", "http", "io", "json", "llm", "log", "module", "stream",
-              "time", "tools")  # fmt: skip
+NAMESPACES = ("agent", "breaker", "channel", "env", "errors", "fs", "http", "io", "json", "limits",
+              "llm", "log", "module", "stream", "time", "tools")  # fmt: skip
 """Every namespace; a file each."""
 
 

@@ -9,7 +9,7 @@ from ..host.context import Context
 handle("agent")(Agent)
 
 
-@capability("agent.create", since="0.1", needs="llm")
+@capability("agent.create", since="0.1", needs="llm", rebuilds=True)
 async def create(ctx: Context, options: AgentOptions = AgentOptions()) -> Agent:
     """Makes an agent.
 

@@ -53,10 +53,11 @@ def parse(ctx: Context, text: str, format: str | None = None, zone: str = "UTC")
     return clock.read(text, format, zone)
 
 
-@capability("time.sleep", since="0.1", alias="sleep")
-async def sleep(ctx: Context, seconds: float) -> None:
+@capability("time.sleep", since="0.1", alias="sleep", pauses=True)
+def sleep(ctx: Context, seconds: float, jitter: float = 0.0) -> None:
     """Waits. Other tasks of the spell go on.
 
     seconds: how long.
+    jitter: share of it that is left to chance, from 0 to 1: it may be that much shorter.
     """
-    await clock.sleep(seconds)
+    return clock.sleep(seconds, jitter)  # type: ignore[return-value]

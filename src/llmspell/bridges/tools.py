@@ -19,7 +19,7 @@ class ToolInfo:
     name: its name.
     description: what it does.
     schema: JSON Schema of its arguments.
-    origin: "builtin" or "script".
+    origin: "builtin", "host" when the program that runs the spell gave it, or "script".
     """
 
     name: str

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import LlmspellError
-from . import run, security
+from . import cache, run, security
 
 
 class Formatter(argparse.HelpFormatter):
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_to(commands, Formatter)
     security.add_to(commands, Formatter)
+    cache.add_to(commands, Formatter)
     return top
 
 
@@ -96,7 +97,7 @@ def _failed(error: LlmspellError, options: argparse.Namespace, debug: bool) -> i
     elif isinstance(error, Interrupted):
         remark(error.message)
     else:
-        complain(error, debug)
+        complain(error, debug, getattr(options, "log_format", "text"))
     return error.exit_code
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LlmspellError, UsageError
 
 if TYPE_CHECKING:
-    from ..runtime.gate import CallRecord
+    from ..runtime.result import Result
     from ..runtime.session import Session
     from ..spells.program import Program
 
@@ -44,13 +44,23 @@ def add_to(
         help="run it only where this layer of isolation is active, such as seccomp")  # fmt: skip
     add("--allow", action="append", default=[], metavar="GRANT",
         help="grant more, such as net:localhost:8080 or fs.read:~/notes/**")  # fmt: skip
+    add("--feature-set", action="append", metavar="NAME",
+        help="offer only minimal, llm, agent, observable, full, ai or data")  # fmt: skip
+    add("--sandbox", action="append", metavar="NAME",
+        help="leave it a part of its language's library: standard, strict, math.*")  # fmt: skip
     add("--limit", action="append", default=[], metavar="NAME=N",
-        help="set a limit: steps, memory, output, calls, tasks, tokens, cost, ...")  # fmt: skip
+        help="set a limit: steps, memory, output, calls, tasks, tokens, cost, ..., or"
+        " profile=strict, normal or relaxed")  # fmt: skip
     add("--json", action="store_true", help="print one JSON document with result and usage")
     add("--record", metavar="FILE", help="write every call and its answer to FILE")
     add("--replay", metavar="FILE", help="answer every call from FILE instead of making it")
+    add("--checkpoint", metavar="FILE", help="keep in FILE what it takes to go on after a crash")
+    add("--resume", metavar="FILE", help="go on where FILE, a checkpoint, ends; and keep it")
     add("-q", "--quiet", action="store_true", help="no remarks, no info log")
     add("-v", "--verbose", action="store_true", help="debug log, and each call as it is answered")
+    add("--log-format", metavar="FORM", choices=("text", "json"), default="text",
+        help="how remarks, logs and errors are told: text, or json, an object a line")  # fmt: skip
+    add("--locals", action="store_true", help="show what variables held where an error happened")
     add("--debug", action="store_true", help="show tracebacks of the host too")
 
 
@@ -62,7 +72,10 @@ def run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     session, program, params = prepare(options)
-    result = session.attempt_sync(program, params)
+    if options.checkpoint or options.resume:
+        result = resumable(session, program, params, options)
+    else:
+        result = session.attempt_sync(program, params)
     if options.json:
         print(document(result.as_dict()))
     elif result.error is None:
@@ -70,27 +83,52 @@ def run(options: argparse.Namespace) -> int:
     sys.stdout.flush()
     if result.error is not None:
         if not options.json or options.debug:
-            complain(result.error, options.debug)
+            complain(result.error, options.debug, options.log_format, result.run_id)
         return result.error.exit_code
     return 0
+
+
+def resumable(
+    session: Session, program: Program, params: dict[str, Any], options: argparse.Namespace
+) -> Result:
+    """Runs a spell that can go on from a file, or goes on from one."""
+    import asyncio
+
+    from ..runtime.checkpoint import Checkpoint
+
+    file, found = options.resume or options.checkpoint, None
+    if options.resume:
+        for given, flag in ((options.checkpoint, "--checkpoint"), (params, "-p")):
+            if given:
+                raise UsageError(f"{flag} makes no sense with --resume: FILE has it")
+        found = Checkpoint.load(options.resume)
+
+    async def go() -> Result:
+        async with session:
+            if found is None:
+                return await session.start(program, params, keep=file).attempt()
+            return await session.restore(found, program, keep=file).attempt()
+
+    return asyncio.run(go())
 
 
 def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, Any]]:
     """The session, the program and its parameters, from arguments and settings."""
     from ..host.settings import Settings
+    from ..limits import expanded
     from ..runtime.session import Session
     from ..spells.program import Program
-    from .report import Log, remark
+    from .report import Log
 
     settings = Settings.load(os.environ, os.getcwd())
     limits: dict[str, Any] = dict(settings.limits)
     for item in options.limit:
         name, value = split(item, "--limit", "NAME=N")
-        limits[name] = value
+        limits |= expanded({name: value})
     if options.timeout is not None:
         limits["time"] = options.timeout
     level = options.level or settings.level or "trusted"
-    log = Log(options.quiet, options.verbose)
+    log = Log(options.quiet, options.verbose, options.log_format)
     program = read_stdin() if options.spell == "-" else Program.read(options.spell)
     session = Session(
         engine=options.engine,
@@ -99,16 +137,20 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         require=[*settings.require, *options.require],
         allow=[*settings.allow, *options.allow],
         limits=limits,
+        features=options.feature_set,
+        sandbox=options.sandbox,
         model=options.model,
         settings=settings,
         stdin=sys.stdin,
         output=None if options.json else partial(put, shown_at(level)),
         log=log.write,
-        notify=lambda text: None if options.quiet else remark(f"note: {text}"),
-        on_call=told if options.verbose else None,
+        notify=log.note,
+        on_call=log.call if options.verbose else None,
+        locals=options.locals,
         record=options.record,
         replay=options.replay,
     )
+    log.run_id = lambda: session.services.run_id
     return session, program, dict(parameter(item) for item in options.param)
 
 
@@ -160,14 +202,6 @@ def put(shown: Callable[[str], str], text: str) -> None:
     """Prints output of the spell as it happens."""
     sys.stdout.write(shown(text))
     sys.stdout.flush()
-
-
-def told(record: CallRecord) -> None:
-    """One line for an answered call."""
-    from .report import remark
-
-    ending = f" failed: {record.error}" if record.error else ""
-    remark(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}")
 
 
 def show(value: Any, shown: Callable[[str], str]) -> None:

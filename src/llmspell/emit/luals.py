@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..capability import Capability
 from ..typespec import (
     AnyOf,
+    Custom,
     Function,
     HandleOf,
     ListOf,
@@ -28,10 +29,61 @@ params = {}
 ---What JSON's null is in a list.
 null = {}
 
+---@alias on_ok fun(value: any): any
+---@alias on_error fun(reason: any): any
+
 ---@class promise
----@field await fun(self: promise): any
+---@field await fun(self: promise, timeout?: number): any
+---@field next fun(self: promise, on_ok?: on_ok, on_error?: on_error): promise
+---@field and_then fun(self: promise, on_ok?: on_ok, on_error?: on_error): promise
+---@field catch fun(self: promise, on_error: on_error): promise
+---@field finally fun(self: promise, f: fun()): promise
 ---@field cancel fun(self: promise): boolean
 ---@field done fun(self: promise): boolean
+
+---@class promiselib
+promise = {}
+
+---Makes a promise and calls the executor at once with the functions that settle it.
+---@param executor fun(resolve: fun(value: any), reject: fun(reason: any))
+---@return promise
+function promise.new(executor) end
+
+---A promise of a value, or the promise that the value is.
+---@param value any
+---@return promise
+function promise.resolve(value) end
+
+---A promise that is rejected.
+---@param reason any
+---@return promise
+function promise.reject(reason) end
+
+---Waits for all: gives their values, or fails with the first rejection.
+---@param list any[]
+---@return promise
+function promise.all(list) end
+
+---Waits for all: gives {status, value} or {status, reason} for each.
+---@param list any[]
+---@return promise
+function promise.all_settled(list) end
+
+---Ends as the first of them does.
+---@param list any[]
+---@return promise
+function promise.race(list) end
+
+---Gives the first value; fails with code "all_rejected" when there is none.
+---@param list any[]
+---@return promise
+function promise.any(list) end
+
+---Ends as the promise does, or fails with code "timeout". What it waits for goes on.
+---@param of promise
+---@param seconds number
+---@return promise
+function promise.timeout(of, seconds) end
 
 ---Starts a function as a task of its own.
 ---@param f function
@@ -39,10 +91,17 @@ null = {}
 ---@return promise
 function async(f, ...) end
 
----Waits for a task and gives what it returned, or raises what it raised.
+---Starts a function as a background task, which is cancelled when the program ends.
+---@param f function
+---@param ... any
+---@return promise
+function spawn(f, ...) end
+
+---Waits for a promise and gives its value, or raises what it was rejected with.
 ---@param promise promise
+---@param timeout? number
 ---@return any
-function await(promise) end
+function await(promise, timeout) end
 
 ---Runs functions at the same time; the first failure cancels the rest.
 ---@param list (function|promise)[]
@@ -109,6 +168,8 @@ def spell(type_: Type) -> str:
             return "|".join(dict.fromkeys(spell(choice) for choice in type_.choices))
         case Record():
             return type_.name
+        case Custom():
+            return spell(type_.plain)
         case HandleOf():
             return type_.kind
         case Function():

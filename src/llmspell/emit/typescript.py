@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..capability import Capability
 from ..typespec import (
     AnyOf,
+    Custom,
     Function,
     HandleOf,
     ListOf,
@@ -19,11 +20,49 @@ from ..typespec import (
 from . import walk
 
 SCALARS = {bool: "boolean", int: "number", float: "number", str: "string", bytes: "Uint8Array"}
-RESERVED = frozenset({"function", "default", "with", "delete", "new", "class"})
+RESERVED = frozenset({"function", "default", "with", "delete", "new", "class", "try", "catch"})
 
 GLOBALS = """
 /** The parameters the spell was given. */
 declare const params: Record<string, any>;
+
+/** A promise that can be cancelled. */
+interface Task<T> extends Promise<T> {
+  /** Stops what it waits for; it fails with the code "cancelled". Gives whether it was going on. */
+  cancel(): boolean;
+  /** Whether it has ended. */
+  done(): boolean;
+}
+
+/** Writes values in a line of output. */
+declare function print(...values: any[]): void;
+/** Runs a function as a task of its own. The spell ends when it has ended. */
+declare function async<A extends any[], T>(f: (...args: A) => T, ...args: A): Task<Awaited<T>>;
+/** Runs a function as a task that the end of the spell does not wait for. */
+declare function spawn<A extends any[], T>(f: (...args: A) => T, ...args: A): Task<Awaited<T>>;
+/** Runs functions at the same time, `limit` of them at most, and gives their results in order. */
+declare function parallel<T>(
+  list: Array<(() => T | Promise<T>) | Promise<T>>, options?: { limit?: number },
+): Task<Array<T>>;
+
+/** Calls a function after so many milliseconds; gives a number that clearTimeout takes. */
+declare function setTimeout<A extends any[]>(
+  f: (...args: A) => void, milliseconds?: number, ...args: A
+): number;
+declare function clearTimeout(timer: number | undefined): void;
+/** Calls a function again and again, until clearInterval is given its number. */
+declare function setInterval<A extends any[]>(
+  f: (...args: A) => void, milliseconds?: number, ...args: A
+): number;
+declare function clearInterval(timer: number | undefined): void;
+/** Copies a value with all that is in it. */
+declare function structuredClone<T>(value: T): T;
+
+/** Output, by log and info; what the others are given is logged. */
+declare const console: Record<
+  "log" | "info" | "debug" | "warn" | "error" | "trace" | "table" | "dir",
+  (...values: any[]) => void
+> & { assert(fine: any, ...values: any[]): void };
 """
 
 
@@ -42,7 +81,7 @@ def declarations() -> str:
         for field in record.fields:
             mark = "" if field.required else "?"
             out.append(f"  /** {field.doc} */")
-            out.append(f"  {field.name}{mark}: {spell(field.type)};")
+            out.append(f"  {field.name}{mark}: {taken(field.type)};")
         out.append("}")
     for kind in walk.handles():
         out += ["", "/**", *walk.lines(kind.doc, " * "), " */"]
@@ -55,10 +94,15 @@ def declarations() -> str:
             out += [f"  /** {walk.first_line(item.doc)} */", f"  {signature(item, 1)};"]
         out.append("}")
     for namespace, items_ in walk.namespaces().items():
-        out += ["", f"declare namespace {namespace} {{"]
+        # A namespace cannot have a function named by a reserved word, but an object can.
+        as_object = any(item.verb in RESERVED for item in items_)
+        out += [
+            "",
+            f"declare const {namespace}: {{" if as_object else f"declare namespace {namespace} {{",
+        ]
         for item in items_:
             out += ["  /**", *walk.lines(item.doc, "   * "), *tags(item), "   */"]
-            out.append(f"  function {signature(item)};")
+            out.append(f"  {'' if as_object else 'function '}{signature(item)};")
         out.append("}")
         for item in items_:
             if item.alias:
@@ -78,12 +122,18 @@ def signature(item: Capability, skip: int = 0, name: str = "") -> str:
     """Name, parameters and result. Every call gives a promise; output does not wait."""
     params = ", ".join(
         f"{p.name + '_' if p.name in RESERVED else p.name}{'' if p.required else '?'}: "
-        f"{spell(p.type)}"
+        f"{taken(p.type)}"
         for p in item.params[skip:]
     )
     result = spell(item.returns, nothing="void")
     given = result if item.oneway else f"Promise<{result}>"
     return f"{camel(name or item.verb)}({params}): {given}"
+
+
+def taken(type_: Type) -> str:
+    """A type of what may be given: text serves where bytes are wanted."""
+    text = spell(type_)
+    return text if "string" in text else text.replace("Uint8Array", "string | Uint8Array")
 
 
 def type_name(kind: str) -> str:
@@ -111,8 +161,10 @@ def spell(type_: Type, nothing: str = "null") -> str:
             return " | ".join(part for part in parts if part != "never")
         case Record():
             return type_.name
+        case Custom():
+            return spell(type_.plain)
         case HandleOf():
             return type_name(type_.kind)
         case Function():
-            return "(...args: any[]) => any"
+            return "((...args: any[]) => any)"
     return "any"

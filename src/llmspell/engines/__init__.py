@@ -13,21 +13,39 @@ ENGINES = {
     "lua54": ("lua", "LuaEngine"),
     "lua55": ("lua", "LuaEngine"),
     "luajit": ("lua", "LuaEngine"),
+    "javascript": ("javascript", "JavaScriptEngine"),
+    "typescript": ("javascript", "JavaScriptEngine"),
+    "tengo": ("tengo", "TengoEngine"),
 }
 """Engine name -> module and class."""
 
-SUFFIXES = {".lua": "lua"}
+SUFFIXES = {
+    ".lua": "lua",
+    ".js": "javascript",
+    ".mjs": "javascript",
+    ".ts": "typescript",
+    ".mts": "typescript",
+    ".tengo": "tengo",
+}
 """File suffix -> engine name."""
 
 TRUSTED_ONLY = frozenset({"luajit"})
 """Engines whose native code generator is no sandbox: never at level `untrusted`."""
 
+THREADED = frozenset({"javascript", "typescript"})
+"""Engines whose VM works in a thread, which a locked-down process may not start."""
+
 
 @cache
-def engine(name: str) -> Engine:
-    """The engine called `name`. Raises UsageError naming those there are."""
+def engine(name: str, machine_code: bool = True) -> Engine:
+    """The engine called `name`. Raises UsageError naming those there are.
+
+    machine_code: whether it may make any; a locked-down process must not.
+    """
     if name not in ENGINES:
         raise UsageError(f"{name!r} is not an engine: use one of {', '.join(ENGINES)}")
     module, cls = ENGINES[name]
-    made: Engine = getattr(importlib.import_module(f".{module}", __package__), cls)(name)
+    made: Engine = getattr(importlib.import_module(f".{module}", __package__), cls)(
+        name, machine_code
+    )
     return made

@@ -45,6 +45,10 @@ class Chunk(NamedTuple):
     code: str
 
 
+Compile = Callable[[str, str], Chunk]
+"""Compiles a source under the name that errors show. Raises ScriptSyntaxError."""
+
+
 class Call(NamedTuple):
     """One effect the script asks for; `args` is a list in text form.
 
@@ -66,16 +70,25 @@ class Ended(NamedTuple):
 
 
 class Answer:
-    """What came out of the VM in one turn, in order: calls, calls to cancel, ended entries."""
+    """What came out of the VM in one turn, in order: calls, calls to cancel, ended entries.
 
-    __slots__ = ("calls", "cancelled", "ended")
+    `dropped` are the handles that the script holds no more, each with how often it had come to it.
+    `near` names those of the limits "steps" and "memory" of which the script has used up the share
+    for a warning, each once in a run; a script that has is given no further step in that turn.
+    """
+
+    __slots__ = ("calls", "cancelled", "dropped", "ended", "near")
 
     def __init__(
         self,
         calls: list[Call] | None = None,
         cancelled: list[int] | None = None,
         ended: list[Ended] | None = None,
+        dropped: list[tuple[int, int]] | None = None,
+        near: tuple[str, ...] = (),
     ) -> None:
+        self.near = near
+        self.dropped = dropped or []
         self.calls = calls or []
         self.cancelled = cancelled or []
         self.ended = ended or []
@@ -100,18 +113,66 @@ class Busy(Answer):
 
 
 class EngineUsage(NamedTuple):
-    """What an isolate has used: steps, bytes held now, processor seconds inside the VM."""
+    """What an isolate has used: steps, bytes held now, processor seconds inside the VM.
+
+    `peak` is the most bytes held at the end of a turn; `tasks` are those alive now.
+    """
 
     steps: int
     memory: int
     cpu: float
+    peak: int = 0
+    tasks: int = 0
+
+
+class Sandbox(NamedTuple):
+    """What a script may reach of the library of its language, as names like "string.rep".
+
+    `removed` are the names there would be besides; `name` is what errors call it.
+    """
+
+    name: str
+    allowed: frozenset[str]
+    removed: frozenset[str]
 
 
 class Isolate(Protocol):
     """One script's private world. Not thread-safe; nothing of it survives `close`."""
 
     def confine(self, limits: Limits) -> None:
-        """Replaces its limits. Only before `run`: an isolate can be made before they are known."""
+        """Replaces its limits. Before `run`: an isolate can be made before they are known.
+
+        Later only the limit of memory may change, and only between two turns.
+        """
+
+    def answers(self) -> bool:
+        """Whether it is well: it took a turn and gave it back. Only before `run`."""
+
+    def compile_with(self, compile: Compile) -> None:
+        """Has text that the script loads compiled by this: a cache before the engine's own."""
+
+    def reveal(self) -> None:
+        """Has errors tell what the variables of their frames held (`LlmspellError.variables`).
+
+        Only before `run`, and where "locals" is a feature. Collected with raw access, where the
+        error left the script: at most 20 frames, 20 names of each kind in one, and short text for
+        each value, without addresses.
+        """
+
+    def reproduce(self) -> None:
+        """Has the program do the same in every isolate that is given the same, in the same order.
+
+        Only before `run`, and where "reproduce" is a feature. What tables hold is gone through in
+        an order of its own, and clocks are the host's. What works elsewhere takes answers and calls
+        only when the script is at rest.
+        """
+
+    def restrict(self, sandbox: Sandbox) -> None:
+        """Leaves only what is allowed in the environment of the script, and of all it starts.
+
+        Only before `run`, and where "sandbox" is a feature. What is not there is nothing; an error
+        that comes of using it says so.
+        """
 
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program as entry number `entry`, with `params` as its parameters.
@@ -119,14 +180,27 @@ class Isolate(Protocol):
         `seed`, an integer from 0 to 2^31-1, is where its random numbers start.
         """
 
-    def call(self, entry: int, function: int, args: bytes) -> Answer:
-        """Starts function reference number `function` with a list of arguments."""
+    def call(self, entry: int, function: int | str, args: bytes) -> Answer:
+        """Starts function reference number `function` with a list of arguments.
+
+        A text is the name of a global function; where there is none, the entry ends with null.
+        """
 
     def resume(self, call_id: int, answer: bytes | CapabilityError) -> Answer:
         """Answers a call with a value in text form or with an error the script may catch."""
 
     def proceed(self) -> Answer:
         """Lets a busy script go on for one more turn."""
+
+    def abandon(self, entry: int) -> Answer:
+        """Ends an entry nobody waits for any more, in all its tasks. It is not told as ended."""
+
+    def deadlock(self, waits: Mapping[int, str]) -> Answer:
+        """Ends every entry with an error that names each task and what it waits for.
+
+        All calls in flight wait for each other. `waits` says what for, by number of the call:
+        "receives from channel#1". A task that failed unseen may be the reason, and is told instead.
+        """
 
     def interrupt(self, reason: LlmspellError) -> Answer:
         """Ends every entry with `reason`; no instruction of the script runs after it."""
@@ -167,16 +241,26 @@ class Engine(Protocol):
 
     `features` names what is truly there: the limits "steps" and "memory", "preempt" when a busy
     script gives way, "int64" when integers of 64 bits are exact (else one beyond 2^53 is an
-    error). Asking for a limit that is not among them is a UsageError.
+    error), "locals" when errors can tell what variables held, "sandbox" when its library can be
+    narrowed, "reproduce" when a run can be restored. Asking for a limit that is not among them is
+    a UsageError. `warm` is a small program: after it, everything an isolate needs is loaded.
     """
 
     name: str
+    warm: str
     suffixes: tuple[str, ...]
     features: frozenset[str]
 
     @property
     def version(self) -> str:
         """The VM and its version."""
+
+    @property
+    def form(self) -> str:
+        """Names what `compile` gives for a source: another VM, compiler or option, another form.
+
+        A chunk may be kept on disk under this name; "" keeps it in memory only.
+        """
 
     def compile(self, source: str, name: str) -> Chunk:
         """Checks and prepares a program. Raises ScriptSyntaxError. Pure."""

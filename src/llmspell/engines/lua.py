@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
-from collections.abc import Container, Mapping
-from functools import cache, lru_cache
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -25,44 +23,54 @@ from ..errors import (
     LimitExceeded,
     LlmspellError,
     MemoryLimit,
+    ScriptFailure,
     ScriptRuntimeError,
     ScriptSyntaxError,
+    Variables,
 )
-from ..limits import Limits
+from ..limits import Limits, mark
 from ..values import MAX_BYTES, dumps
-from .base import Answer, Busy, Call, Chunk, Done, Ended, EngineUsage, Signature, Waiting
-from .lua_safepoints import rewrite
+from .base import (
+    Answer,
+    Busy,
+    Call,
+    Chunk,
+    Compile,
+    Done,
+    Ended,
+    EngineUsage,
+    Sandbox,
+    Signature,
+    Waiting,
+)
+from .lua_compiler import absence, compiled, compiler, position, runtime
+from .lua_prelude import (
+    PLAIN,
+    needs_builtins,
+    needs_parts,
+    part,
+    prelude,
+    readers,
+    surface,
+    wanted,
+)
 
 Load = tuple[int, bytes, bytes]
 """Text a script wants loaded: number of the call, name, text."""
 
-PRELUDE = ("core", "values", "tasks", "environment", "door")
-"""Files of the prelude every state needs, in order. They are one chunk and share its locals."""
-
-PARTS = (
-    "promises", "coroutines", "strings", "sets", "patterns", "matching", "searching", "replacing",
-    "libraries", "loading",
-)  # fmt: skip
-"""Files of the prelude a state loads when its program mentions what they hold."""
-
 KINDS = (Done, Waiting, Busy)
 """What the prelude's states mean."""
+BUSY = 2
 
 VERSIONS = {"lua": "lua54", "lua54": "lua54", "lua55": "lua55", "luajit": "luajit21"}
 """Engine name -> lupa module. 5.1 is left out: its bundled parser has a known use-after-free."""
 
-MAX_SOURCE = 1024 * 1024
-MAX_KEPT = 64 * 1024
-"""Characters of a source whose compiled form is kept: a script may load many large ones."""
-
-MAX_BRANCHES = 10_000
-"""Words in one source that the parser takes quadratic time for."""
-
-REFLECTIVE = frozenset({"_ENV", "_G", "load", "loadstring", "require"})
-"""Names through which a program may reach globals it does not mention."""
-
 NO_LIMIT = 2**53
 """Stands for no limit inside the VM."""
+
+COLLECTIONS = 3
+"""How often at most garbage is collected for the soft limit of memory: it takes time by the size
+of what is held."""
 
 PUSH_ROOM = 64 * 1024
 """Bytes of memory kept free while the host pushes: at its limit, a push aborts the process."""
@@ -72,12 +80,15 @@ class LuaEngine:
     """Lua behind the engine protocol. `name` is one of VERSIONS."""
 
     suffixes = (".lua",)
+    warm = "local t = {('x'):rep(2), tostring(1), math.pi, pcall(error)} return {#t}"
 
-    def __init__(self, name: str = "lua") -> None:
+    def __init__(self, name: str = "lua", machine_code: bool = True) -> None:
         self.name = name
+        self._interpreted = name == "luajit" and not machine_code
         self._module = VERSIONS[name]
         exact = set() if name == "luajit" else {"int64"}
-        self.features = frozenset({"steps", "preempt", "memory"} | exact)
+        kept = {"steps", "preempt", "memory", "locals", "sandbox", "reproduce"}
+        self.features = frozenset(kept | exact)
         self._names: Mapping[str, Signature] = {}
         self._surface, self._output = b"", "print"
 
@@ -92,169 +103,92 @@ class LuaEngine:
         """Checks the syntax of the unmodified source, then puts the safepoints in."""
         return Chunk(self.name, name, source, compiled(self._module, source, name))
 
+    @property
+    def form(self) -> str:
+        """The version, and a digest of the source of the compiler itself."""
+        return f"{self.version} {compiler()}"
+
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> LuaIsolate:
         """Makes a fresh Lua state with `names` bound."""
         if names is not self._names:
             self._names, self._surface = names, surface(names)
             outputs = [name for name, item in names.items() if item.role == "output"]
             self._output = outputs[0] if outputs else "print"
-        return LuaIsolate(self._module, self._surface, self._output, limits)
-
-
-def compiled(module: str, source: str, name: str) -> str:
-    """`_compiled`, kept for sources of ordinary size."""
-    kept = len(source) < MAX_KEPT
-    return (_kept if kept else _compiled)(module, source, name)
-
-
-def _compiled(module: str, source: str, name: str) -> str:
-    """A line with the counter's name, one with the words used, and the code with safepoints.
-
-    The words are "*" when the program can reach globals it does not mention.
-    """
-    if len(source) > MAX_SOURCE:
-        raise ScriptSyntaxError(
-            f"the source is larger than {MAX_SOURCE} bytes", frames=(Frame(name, 1),)
-        )
-    for bad, called in (("\0", "a NUL byte"), ("\x1b", "an ESC byte: binary chunks are refused")):
-        if bad in source:
-            line = source[: source.index(bad)].count("\n") + 1
-            raise ScriptSyntaxError(f"the source holds {called}", frames=(Frame(name, line),))
-    if len(re.findall(r"\b(?:and|or|elseif)\b", source)) > MAX_BRANCHES:
-        raise ScriptSyntaxError(
-            f"the source has more than {MAX_BRANCHES} of and, or, elseif",
-            frames=(Frame(name, 1),),
-        )
-    checked = "--" + source[1:] if source.startswith("#") else source
-    why = _loader(module)(checked.encode(), b"=" + name.encode())
-    if why is not None:
-        # lupa adds a traceback of its own to some messages.
-        told, _, _ = why.partition(b"\nstack traceback:")
-        raise syntax_error(told.decode(errors="replace"), name)
-    rewritten = rewrite(source, reserved=module != "luajit21")
-    words = "*" if rewritten.words & REFLECTIVE else " ".join(sorted(rewritten.words))
-    return f"{rewritten.counter}\n{words}\n{rewritten.code}"
-
-
-_kept = lru_cache(maxsize=256)(_compiled)
-
-
-def syntax_error(message: str, name: str) -> ScriptSyntaxError:
-    """Takes Lua's `name:line: what` apart."""
-    position = _position(message, (name,))
-    text = message.split(": ", 1)[1] if position else message
-    return ScriptSyntaxError(text, frames=position or (Frame(name, 1),))
-
-
-def surface(names: Mapping[str, Signature]) -> bytes:
-    """The bound names as the prelude reads them, a line each."""
-    lines = [
-        f"{name}\t{','.join(s.params)}\t{s.method_of}\t{s.role}\t{s.alias}"
-        for name, s in names.items()
-    ]
-    return ("\n" + "\n".join(lines) + "\n").encode()
-
-
-@cache
-def _loader(module: str) -> Any:
-    """A function that gives Lua's complaint about a source, or None. Holds no script state."""
-    code = (
-        b"local load = load; return function(source, name)"
-        b" local ok, why = load(source, name, 't', {}) return why end"
-    )
-    return _runtime(module).execute(code)
-
-
-@lru_cache(maxsize=256)
-def wanted(surface: bytes, words: str) -> bytes:
-    """The lines of the surface whose namespace or alias is among `words`."""
-    if words == "*":
-        return surface
-    used = set(words.split())
-    lines = []
-    for line in surface.decode().split("\n"):
-        name, _, rest = line.partition("\t")
-        if name.partition(".")[0] in used or rest.rpartition("\t")[2] in used:
-            lines.append(line)
-    return ("\n" + "\n".join(lines) + "\n").encode()
-
-
-@lru_cache(maxsize=256)
-def needs_parts(module: str, code: str) -> bool:
-    """Whether a program can reach what a part of the prelude holds: they take 40 KB of a state.
-
-    It needs a word for that, or an index that is worked out, as in `("x")[name]`.
-    """
-    _, words, body = code.split("\n", 2)
-    return words == "*" or "[" in body or not _part_words(module).isdisjoint(words.split())
-
-
-@cache
-def _part_words(module: str) -> frozenset[str]:
-    """The names of libraries, of methods of strings, and of what else is in a part."""
-    told = _runtime(module).eval(
-        b"(function() local t = {}"
-        b" for k, v in pairs(_G) do if type(v) == 'table' then t[#t + 1] = k end end"
-        b" for k in pairs(string) do t[#t + 1] = k end return table.concat(t, ' ') end)()"
-    )
-    more = {"async", "await", "parallel", "load", "loadstring", "require", "unpack"}
-    return frozenset(bytes(told).decode().split()) | more
-
-
-@cache
-def _prelude(module: str) -> tuple[bytes, tuple[bytes, ...]]:
-    """The prelude compiled for one Lua version: the chunk, and the name and code of each part.
-
-    Its bytecode never leaves this process.
-    """
-    dump = _runtime(module).eval(
-        b"function(s) return string.dump(assert(load(s, '=prelude')), true) end"
-    )
-    chunk = b"\n".join(_file(name) for name in PRELUDE)
-    parts = [item for name in PARTS for item in (name.encode(), bytes(dump(_file(name))))]
-    return bytes(dump(chunk)), tuple(parts)
-
-
-def _file(name: str) -> bytes:
-    path = os.path.join(os.path.dirname(__file__), "prelude", f"{name}.lua")
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _runtime(module: str, memory: int | None = None) -> Any:
-    lupa = importlib.import_module(f"lupa.{module}")
-    return lupa.LuaRuntime(
-        encoding=None, register_eval=False, register_builtins=False, max_memory=memory
-    )
+        isolate = LuaIsolate(self._module, self._surface, self._output, limits, self._interpreted)
+        isolate.compile_with(self.compile)
+        return isolate
 
 
 class LuaIsolate:
-    """One Lua state and the tasks in it."""
+    """One Lua state and the tasks in it.
 
-    def __init__(self, module: str, names: bytes, output: str, limits: Limits) -> None:
+    It begins with its first turn: that of a program which is known then may do with less.
+    """
+
+    def __init__(
+        self, module: str, names: bytes, output: str, limits: Limits, interpreted: bool = False
+    ) -> None:
         self._module = module
         self._output = output
-        lua = _runtime(module, 0)
+        lua = runtime(module, 0)
+        if interpreted:
+            lua.execute(b"jit.off()")
         self._lua = lua
         self._names = names
-        chunk, self._parts = _prelude(module)
-        self._turn = lua.compile(chunk, mode=b"b")(names)
-        self._base = self._used = lua.get_memory_used()
+        self._prelude = prelude(module)
+        self._turn: Any = None
+        self._base = self._used = self._peak = self._limit = 0
+        self._crowded: float = 0
+        self._lacking = dict(self._prelude.lazy)
         self._raised = False
+        self._sandbox: Sandbox | None = None
+        self._soft_steps: float = NO_LIMIT
         self._program = ("", "")
         self._chunks: set[str] = set()
         self.confine(limits)
         self._seconds, self._remaining = 0.005, 1e9
-        self._steps, self._cpu = 0, 0.0
+        self._steps, self._tasks, self._collections, self._cpu = 0, 0, 0, 0.0
         self._over: LlmspellError | None = None
         self._entries: set[int] = set()
         self._loads: list[Load] = []
+        self._paused = False
 
     def confine(self, limits: Limits) -> None:
         """Replaces the limits."""
         self._limits = limits
-        self._limit = self._base + limits.memory if limits.memory else 0
-        self._lua.set_max_memory(self._limit)
+        if self._turn is not None:
+            self._limit = self._base + limits.memory if limits.memory else 0
+            self._crowded = self._base + mark(limits.memory, limits.warn)
+            self._lua.set_max_memory(self._limit)
+
+    def _begin(self, chunk: bytes) -> None:
+        """Runs the prelude."""
+        self._turn = self._lua.compile(chunk, mode=b"b")(self._names)
+        self._base = self._used = self._peak = self._lua.get_memory_used()
+        self.confine(self._limits)
+
+    def answers(self) -> bool:
+        """Takes an empty turn."""
+        self._go(b"proceed")
+        return self._over is None
+
+    def compile_with(self, compile: Compile) -> None:
+        """Has loaded text compiled by this."""
+        self._compile = compile
+
+    def reveal(self) -> None:
+        """Loads the part of the prelude that looks at variables."""
+        self._go(b"reveal", part(self._module, "variables"))
+
+    def reproduce(self) -> None:
+        """Loads the part of the prelude that puts the keys of tables in order."""
+        self._go(b"reproduce", part(self._module, "reproduce"))
+
+    def restrict(self, sandbox: Sandbox) -> None:
+        """Has the environment made smaller when the program starts."""
+        self._sandbox = sandbox
+        names = "\n".join(sandbox.allowed).encode()
+        self._go(b"restrict", part(self._module, "sandbox"), names)
 
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program."""
@@ -262,33 +196,51 @@ class LuaIsolate:
         self._program = (chunk.name, chunk.source)
         self._chunks.add(_short(chunk.name))
         _, words, _ = chunk.code.split("\n", 2)
+        parts = self._parts(chunk)
+        if self._turn is None and self._over is None:
+            small = not parts and not needs_builtins(words)
+            self._begin(self._prelude.small if small else self._prelude.chunk)
         bound = wanted(self._names, words)
         program = (chunk.code.encode(), chunk.name.encode(), bound, params, seed)
         steps, tasks = self._limits.steps or NO_LIMIT, self._limits.tasks or NO_LIMIT
-        parts = self._parts if needs_parts(self._module, chunk.code) else ()
-        return self._go(b"run", entry, *program, steps, tasks, self._limits.depth, *parts)
+        self._soft_steps = mark(self._limits.steps, self._limits.warn)
+        soft, crowded = min(self._soft_steps, steps), min(self._crowded / 1024, NO_LIMIT)
+        bounds = steps, soft, crowded, tasks, self._limits.depth
+        return self._go(b"run", entry, *program, *bounds, *parts, *self._needed(params))
 
-    def call(self, entry: int, function: int, args: bytes) -> Answer:
-        """Starts a function the script handed out."""
+    def _parts(self, chunk: Chunk) -> tuple[bytes, ...]:
+        """The parts of the prelude that the program needs."""
+        return self._prelude.parts if needs_parts(self._module, chunk.code) else ()
+
+    def call(self, entry: int, function: int | str, args: bytes) -> Answer:
+        """Starts a function the script handed out, or a global one."""
         self._entries.add(entry)
-        return self._go(b"call", entry, function, args)
+        ref = function.encode() if isinstance(function, str) else function
+        return self._go(b"call", entry, ref, args, *self._needed(args))
 
     def resume(self, call_id: int, answer: bytes | CapabilityError) -> Answer:
         """Answers one call."""
         if isinstance(answer, bytes):
-            return self._go(b"resume", call_id, True, answer)
-        said = {
-            "class": type(answer).__name__,
-            "code": answer.code,
-            "message": answer.message,
-            "capability": answer.capability,
-            "retryable": answer.retryable,
-        }
-        return self._go(b"resume", call_id, False, dumps(said).encode())
+            return self._go(b"resume", call_id, True, answer, *self._needed(answer))
+        from ..records import tell
+
+        said = {"capability": answer.capability, **tell(answer), "class": type(answer).__name__}
+        told = dumps(said).encode()
+        return self._go(b"resume", call_id, False, told, *self._needed(told))
 
     def proceed(self) -> Answer:
         """Goes on for one more turn."""
-        return self._go(b"" if self._loads else b"proceed")
+        return self._go(b"" if self._loads and not self._paused else b"proceed")
+
+    def abandon(self, entry: int) -> Answer:
+        """Drops the tasks of an entry."""
+        self._entries.discard(entry)
+        return self._go(b"abandon", entry)
+
+    def deadlock(self, waits: Mapping[int, str]) -> Answer:
+        """Ends every entry: the calls in flight will never be answered."""
+        told = dumps({str(n): what for n, what in waits.items()}).encode()
+        return self._go(b"deadlock", told, *self._give("composites", "reports"))
 
     def interrupt(self, reason: LlmspellError) -> Answer:
         """Ends every entry: the state is simply never resumed again."""
@@ -313,7 +265,8 @@ class LuaIsolate:
 
     def usage(self) -> EngineUsage:
         """Steps, bytes now, processor seconds."""
-        return EngineUsage(self._steps, max(0, self._used - self._base), self._cpu)
+        held, peak = max(0, self._used - self._base), max(0, self._peak - self._base)
+        return EngineUsage(self._steps, held, self._cpu, peak, self._tasks)
 
     def allot(self, seconds: float, remaining: float) -> None:
         """Sets the length of a turn."""
@@ -324,23 +277,41 @@ class LuaIsolate:
         self._over = self._over or InternalError("the isolate is closed")
         self._turn = self._lua = None
 
+    def _needed(self, payload: bytes) -> tuple[bytes, ...]:
+        """The parts of the prelude that read a payload, if they were not given."""
+        if not self._lacking or payload in PLAIN:
+            return ()
+        return self._give(*readers(payload))
+
+    def _give(self, *names: str) -> tuple[bytes, ...]:
+        """Those of these parts that were not given yet: name and code, one after the other."""
+        lacking = [(name, self._lacking.pop(name)) for name in names if name in self._lacking]
+        return tuple(item for name, code in lacking for item in (name.encode(), code))
+
     def _go(self, door: bytes, *args: Any) -> Answer:
         """One turn, and one more for each text the script wants compiled, as time allows."""
         if self._over is not None:
             return self.interrupt(self._over)
+        if self._turn is None:
+            self._begin(self._prelude.chunk)
         answer: Answer = Done([], [], [])
         until = perf_counter() + self._seconds
         state = self._step(door, args, answer) if door else 0
-        while self._loads and self._over is None:
+        # Not in the middle of a turn: a program must do the same however fast it is.
+        while self._loads and self._over is None and not self._paused:
             if perf_counter() > until:
-                state = 2
+                state = BUSY
                 break
             number, name, text = self._loads.pop(0)
             state = self._step(b"resume", (number, *self._load(name, text)), answer)
         if self._over is not None:
             answer.ended += self.interrupt(self._over).ended
             return answer
-        return answer if state == 0 else KINDS[state](answer.calls, answer.cancelled, answer.ended)
+        if state == 0:
+            return answer
+        return KINDS[state](
+            answer.calls, answer.cancelled, answer.ended, answer.dropped, answer.near
+        )
 
     def _step(self, door: bytes, args: tuple[Any, ...], answer: Answer) -> int:
         """One turn of the VM: its state."""
@@ -353,8 +324,12 @@ class LuaIsolate:
             return 3
         finally:
             self._cpu += perf_counter() - began
-        self._steps = told[1]
-        for i in range(2, len(told), 4):
+        self._paused = told[0] == BUSY
+        self._steps, self._tasks = told[1], told[2]
+        lacks: tuple[bytes, ...] = ()
+        if self._steps > self._soft_steps:
+            answer.near, self._soft_steps = (*answer.near, "steps"), NO_LIMIT
+        for i in range(3, len(told), 4):
             kind, number = told[i], told[i + 1]
             if kind == b"call":
                 answer.calls.append(Call(number, told[i + 2].decode(), told[i + 3]))
@@ -364,6 +339,12 @@ class LuaIsolate:
                 self._loads.append((number, told[i + 2], told[i + 3]))
             elif kind == b"cancel":
                 self._cancel(number, answer)
+            elif kind == b"drop":
+                pairs = map(int, told[i + 2].split())
+                answer.dropped += zip(pairs, pairs, strict=True)
+            elif kind == b"need":
+                # Errors are told as values that hold others.
+                lacks += self._give("composites", told[i + 2].decode())
             elif kind == b"limit":
                 self._over = self._limit_error(told[i + 2].decode())
                 self._over.frames = _frames(told[i + 3])
@@ -375,8 +356,12 @@ class LuaIsolate:
                     failed = ScriptRuntimeError(f"the result is larger than {MAX_BYTES} bytes")
                 answer.ended.append(Ended(number, value, failed))
         self._used = self._lua.get_memory_used()
-        if self._used > self._limit > 0:
-            self._collect()
+        if self._used > self._peak:
+            self._peak = self._used
+        if self._used > self._crowded:
+            self._relieve(answer)
+        if lacks and self._over is None:
+            return self._step(b"supply", lacks, answer)
         return int(told[0])
 
     def _cancel(self, number: int, answer: Answer) -> None:
@@ -396,6 +381,19 @@ class LuaIsolate:
             self._lua.set_max_memory(max(self._limit, needed))
             self._raised = needed > self._limit
 
+    def _relieve(self, answer: Answer) -> None:
+        """Collects garbage beyond the soft limit; tells where that did not help."""
+        if self._used > self._limit:
+            self._collect()
+            return
+        if self._collections < COLLECTIONS:
+            self._collections += 1
+            self._lua.gccollect()
+            self._used = self._lua.get_memory_used()
+            if self._used <= self._crowded:
+                return
+        answer.near, self._crowded = (*answer.near, "memory"), self._limit
+
     def _collect(self) -> None:
         """Ends the run when what it holds is over the limit even after collecting garbage."""
         self._lua.gccollect()
@@ -408,7 +406,7 @@ class LuaIsolate:
         shown = name.decode(errors="replace").lstrip("=@")
         try:
             source = text.decode()
-            code = compiled(self._module, source, shown)
+            code = self._compile(source, shown).code
         except UnicodeDecodeError:
             return False, b"the source is not valid UTF-8"
         except ScriptSyntaxError as error:
@@ -423,7 +421,7 @@ class LuaIsolate:
 
     def _position(self, text: str) -> tuple[Frame, ...]:
         # A script may raise any text: only the names of what was loaded are positions.
-        return _position(text, self._chunks)
+        return position(text, self._chunks)
 
     def _tail_call(self, called: str) -> tuple[Frame, ...]:
         """Where `return fs.read(path)` stands: a tail call leaves no frame of its own.
@@ -443,15 +441,33 @@ class LuaIsolate:
 
     def _failure(self, said: bytes) -> LlmspellError:
         """Makes the error of what the prelude reported: see `report` there."""
+        from ..records import adopt, read_variables
+
         report = json.loads(said)
+        value = json.loads(report["value"]) if report.get("value") else None
+        raised = value if isinstance(value, dict) else {"code": report.get("code")}
+        error = self._error(report, raised)
+        error.variables = tuple(map(read_variables, report.get("variables", ())))
+        added = len(error.frames) - len(report.get("frames", ()))
+        if error.variables and added > 0:
+            error.variables = (Variables(),) * added + error.variables
+        if isinstance(error, ScriptRuntimeError):
+            error.value = value
+        adopt(error, raised, self._chunks)
+        return error
+
+    def _error(self, report: dict[str, Any], raised: dict[str, Any]) -> LlmspellError:
         frames = tuple(Frame(*frame) for frame in report.get("frames", ()))
         message = report.get("message") or ""
         if report["kind"] == "fault":
             where = self._position(report["where"])
-            if where and (not frames or where[0][:2] != frames[0][:2]):
+            known = raised.get("frames") or (frames and where and where[0][:2] == frames[0][:2])
+            if not known:
                 frames = where + frames
             capability = report.get("capability", "")
-            return CAPABILITY_ERRORS.get(report.get("class"), HostFailure)(
+            if report.get("class") == ScriptFailure.__name__:
+                return ScriptRuntimeError(message, frames=frames)
+            return CAPABILITY_ERRORS.get(report.get("class", ""), HostFailure)(
                 message or f"{capability or 'a capability'} failed",
                 code=report.get("code"),
                 capability=capability,
@@ -459,16 +475,14 @@ class LuaIsolate:
                 frames=frames or self._tail_call(report.get("called", "")),
             )
         if report["kind"] == "value":
-            value = json.loads(report["value"]) if report.get("value") else None
-            told = value.get("message") if isinstance(value, dict) else None
-            message = message or told or f"the script raised {report['type']}"
-            return ScriptRuntimeError(str(message), frames=frames, value=value)
+            message = str(message or raised.get("message") or f"the script raised {report['type']}")
+            return ScriptRuntimeError(message, frames=frames)
         position = self._position(message)
         if position:
             message = message.split(": ", 1)[1]
             if not frames or frames[0][:2] != position[0][:2]:
                 frames = position + frames
-        return ScriptRuntimeError(message, frames=frames)
+        return ScriptRuntimeError(absence(message, self._sandbox), frames=frames)
 
 
 def _short(name: str) -> str:
@@ -478,11 +492,3 @@ def _short(name: str) -> str:
 
 def _frames(told: bytes) -> tuple[Frame, ...]:
     return tuple(Frame(*frame) for frame in json.loads(told))
-
-
-def _position(text: str, names: Container[str]) -> tuple[Frame, ...]:
-    """The `name:line: ` a message starts with, as a frame, if the name is one of `names`."""
-    head, colon, _ = text.partition(": ")
-    name, _, line = head.rpartition(":")
-    known = colon and name in names and re.fullmatch("[0-9]{1,9}", line)
-    return (Frame(name, int(line)),) if known else ()

@@ -49,15 +49,14 @@ class Charge:
         self.models = models
         self.name = name
         self.sent = sent
-        limits = meter.limits
         self.cap: int | None = None
-        if limits.tokens is not None or limits.cost is not None:
-            room = meter.room()
+        room = meter.room()
+        if room is not None or meter.priced:
             self.cap = OUTPUT_GUESS if room is None else max(1, min(OUTPUT_GUESS, room - sent))
         # Below 0 it would free what other requests have reserved.
         output = max(0, max_tokens or self.cap or 0)
         cost = None
-        if limits.cost is not None:
+        if meter.priced:
             cost = models.cost_of(name, sent, output)
             if cost is None:
                 raise ProviderFailure(

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import BadArgument
+from .waits import Wait
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -21,13 +22,17 @@ def now() -> float:
     return time.time()
 
 
-async def sleep(seconds: float) -> None:
-    """Waits `seconds`."""
-    import asyncio
-
+def sleep(seconds: float, jitter: float = 0.0) -> Wait:
+    """A wait of `seconds`, or up to the share `jitter` of it less."""
     if seconds < 0:
         raise BadArgument("seconds must not be below 0")
-    await asyncio.sleep(seconds)
+    if not 0 <= jitter <= 1:
+        raise BadArgument("jitter must be from 0 to 1")
+    if jitter:
+        from random import random
+
+        seconds -= seconds * jitter * random()
+    return Wait(seconds)
 
 
 def iso(seconds: float | None, zone: str) -> str:

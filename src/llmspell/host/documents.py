@@ -14,7 +14,7 @@ def to_json(value: Any, pretty: bool = False) -> str:
     """JSON text of a value that came from a script."""
     if pretty:
         return json.dumps(value, ensure_ascii=False, indent=2, default=_unknown)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_unknown)
+    return _compact(value)
 
 
 def from_json(text: str) -> Any:
@@ -39,6 +39,9 @@ def _unknown(value: Any) -> Any:
     kind = kind_of(value)
     noun = kind if kind == "bytes" else f"{article(kind)} {kind}"
     raise BadArgument(f"{noun} cannot be written as JSON")
+
+
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_unknown).encode
 
 
 def text_or_bytes(data: bytes) -> str | bytes:

@@ -6,8 +6,8 @@
 How one call goes, in this order:
 
     1. the path as the script wrote it is resolved once, symbolic links included;
-    2. what no grant can open is refused: /proc, /sys, /dev and secret files (`.env`, `.env.*`),
-       and for writing our own settings (`llmspell.toml`);
+    2. what no grant can open is refused: /proc, /sys, /dev, secret files (`.env`, `.env.*`, and
+       the key of the chunk cache), and for writing our own settings (`llmspell.toml`);
     3. `demand` is asked about the real path ("fs.read" or "fs.write") and raises `Denied`;
     4. the real path is walked from "/" one directory descriptor at a time, following no link,
        and the work is done relative to the last descriptor.
@@ -34,6 +34,7 @@ from typing import NamedTuple
 from ..errors import BadArgument, CapabilityError, Denied, FileFailure, FileNotFound
 from ..policy import denial
 from . import beneath
+from .sources import Stamp, stamp_of
 
 Spend = Callable[[int], None]
 
@@ -46,6 +47,9 @@ BLOCK = 4096
 
 CLOSED_TREES = ("/proc", "/sys", "/dev")
 """Trees of the operating system that look like files and are doors into processes and devices."""
+
+SECRET_FILES = (".env", "llmspell.key")
+"""Names closed to scripts: who has the key of the chunk cache can forge programs without limits."""
 
 # O_NONBLOCK: a fifo put in place of the file must not hang the host.
 _LEAF = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -202,6 +206,16 @@ class Files:
             state = _state(place)
             return Info(_text(place.name) or "/", *_kind(state), state.st_mtime)
 
+    def stamp(self, path: str) -> Stamp | None:
+        """What changes whenever the file does; None where there is nothing."""
+        with _reported("inspect", path):
+            place = self._place("inspect", path)
+            self._ask("fs.read", place, path)
+            try:
+                return stamp_of(_state(place))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def remove(self, path: str) -> None:
         """Remove a file, a symbolic link (not what it points to) or an empty directory."""
         with _reported("remove", path):
@@ -301,7 +315,7 @@ class Files:
             if any(seen == tree or seen.startswith(tree + "/") for tree in CLOSED_TREES):
                 raise Denied(f"cannot {verb} {_shown(path)}: system trees are not open to scripts")
             name = _folded(os.path.basename(seen))
-            if name == ".env" or name.startswith(".env."):
+            if name in SECRET_FILES or name.startswith(".env."):
                 raise Denied(f"cannot {verb} {_shown(path)}: secrets are not readable by scripts")
             if name == "llmspell.toml" and verb in _CHANGING:
                 raise Denied(f"cannot {verb} {_shown(path)}: scripts change no settings")
@@ -480,5 +494,5 @@ def _text(name: str) -> str:
 
 def _shown(path: str) -> str:
     """The path as the script gave it, kept to one short line."""
-    line = "".join(char if char.isprintable() else "?" for char in path)
+    line = "".join(char if char.isprintable() else "?" for char in path[:201])
     return line if len(line) <= 200 else line[:197] + "..."

@@ -10,14 +10,37 @@ from ..policy import Policy
 from .settings import Environment, Settings
 
 if TYPE_CHECKING:
+    from .channels import SharedChannels
     from .files import Files
     from .http import Http
     from .input import Input
     from .models import Models
 
 
+LIBRARIES = {
+    "agent": ("pydantic_ai", "llmspell.host.agents"),
+    "fs": ("llmspell.host.files",),
+    "http": ("httpx2", "llmspell.host.http"),
+    "io": ("llmspell.host.input",),
+    "llm": ("pydantic_ai.direct", "llmspell.host.models"),
+    "tools": ("jsonschema_rs",),
+}
+"""Namespace -> what its calls import when they first need it, besides its declarations."""
+
+
+def import_libraries(namespace: str) -> None:
+    """Imports now what the calls of a namespace would import later."""
+    from importlib import import_module
+
+    for name in LIBRARIES.get(namespace, ()):
+        import_module(name)
+
+
 class Services:
-    """Files, HTTP, models, environment, standard input and the log of one session."""
+    """Files, HTTP, models, environment, standard input and the log of one session.
+
+    `run_id` names the run that has logged last: what is told of a log call may ask which it was of.
+    """
 
     def __init__(
         self,
@@ -36,6 +59,7 @@ class Services:
         self.notify = notify
         self._log = log
         self.stdin = stdin
+        self.run_id = ""
 
     def log(self, level: str, message: str, fields: dict[str, object]) -> None:
         """Tells the log, which gets no secret to see."""
@@ -64,6 +88,13 @@ class Services:
         from .models import Models
 
         return Models(self.settings, self.environment, self.model, self.notify)
+
+    @cached_property
+    def channels(self) -> SharedChannels:
+        """Channels that spells share by name."""
+        from .channels import SharedChannels
+
+        return SharedChannels()
 
     @cached_property
     def input(self) -> Input:

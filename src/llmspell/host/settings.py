@@ -6,8 +6,9 @@ Environment(environ, cwd)     the variables of the process over those of ./.env;
                               are secret, so scripts cannot read them and output can hide them
 
 A file in the current folder may come from somebody else, so ./llmspell.toml has no say in what
-spells may do and where keys are sent: `allow`, `level` and `providers` are an error there, and
-are always those of the user's own file. `in_dotenv` lets others be as careful with ./.env.
+spells may do, where keys are sent and what compiled programs are believed: `allow`, `level`,
+`providers` and `cache` are an error there, and are always those of the user's own file, whose
+`features` and `sandbox` come first too. `in_dotenv` lets others be as careful with ./.env.
 
 Every command imports this unit, so it imports little itself.
 
@@ -15,6 +16,9 @@ model = "openai/gpt-6-luna"
 level = "trusted"
 allow = ["net:example.com"]
 timeout = 60
+features = ["agent"]
+sandbox = ["standard"]
+cache = "~/.cache/llmspell"
 
 [limits]
 tokens = 100000
@@ -29,12 +33,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, Denied, UsageError, near_miss
-from ..limits import Limits
+from ..limits import Limits, expanded
 from ..policy import ISOLATIONS, LEVELS, Grant
 from .secrets import Filter, Secret, is_secret
 
@@ -44,8 +49,11 @@ DEFAULT_TIMEOUT = 120.0
 PROVIDER_KINDS = ("openai", "anthropic", "gemini", "ollama", "openrouter", "openai_compatible")
 """The kinds a `[providers.NAME]` table may have; `providers` says what each is."""
 
-GUARDED = ("allow", "level", "providers")
+GUARDED = ("allow", "level", "providers", "cache")
 """What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
+
+_CACHES = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}
+"""Where systems keep what can be made again, below the user's own folder."""
 
 _PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
@@ -69,12 +77,29 @@ class Settings(NamedTuple):
     require: tuple[str, ...] = ()
     limits: Mapping[str, Any] = {}
     timeout: float = DEFAULT_TIMEOUT
+    features: tuple[str, ...] = ()
+    sandbox: tuple[str, ...] = ()
+    cache: str | None = None
     file: str | None = None
 
     @property
     def key_names(self) -> tuple[str, ...]:
         """The variables that hold keys of the user's own providers, for `Environment`."""
         return tuple(p.api_key_env for p in self.providers.values() if p.api_key_env)
+
+    def cache_folder(self, environ: Mapping[str, str]) -> str | None:
+        """Where compiled programs are kept: $LLMSPELL_CACHE, `cache`, or this user's own place.
+
+        None when either says "off", or there is no such place.
+        """
+        chosen = environ.get("LLMSPELL_CACHE") or self.cache
+        if chosen:
+            return None if chosen == "off" else os.path.abspath(os.path.expanduser(chosen))
+        home = environ.get("HOME") or os.path.expanduser("~")
+        shared = environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(shared):
+            shared = os.path.join(home, *_CACHES.get(sys.platform, (".cache",)))
+        return os.path.join(shared, "llmspell") if os.path.isabs(shared) else None
 
     @classmethod
     def load(cls, environ: Mapping[str, str], cwd: str | os.PathLike[str]) -> Settings:
@@ -92,6 +117,9 @@ class Settings(NamedTuple):
             isolation=local.isolation or users.isolation,
             require=(*users.require, *local.require),
             providers=users.providers,
+            features=users.features or local.features,
+            sandbox=users.sandbox or local.sandbox,
+            cache=users.cache,
             limits={**local.limits, **users.limits},
         )
 
@@ -152,6 +180,9 @@ class _File(NamedTuple):
             require=self.strings(values, "require"),
             limits=self.limits(self.take("", values, "limits", dict, "a table") or {}),
             timeout=DEFAULT_TIMEOUT if timeout is None else float(timeout),
+            features=self.strings(values, "features"),
+            sandbox=self.strings(values, "sandbox"),
+            cache=self.take("", values, "cache", str, "a folder, or 'off'"),
             file=self.path,
         )
 
@@ -179,13 +210,13 @@ class _File(NamedTuple):
         return tuple(grants)
 
     def limits(self, given: dict[str, Any]) -> dict[str, Any]:
-        self.check_known("limits", given, tuple(Limits.__annotations__))
+        self.check_known("limits", given, (*Limits.__annotations__, "profile"))
         for name, value in given.items():
             try:
                 Limits().updated({name: value})
             except UsageError as error:
                 raise self.wrong("limits", name, f"is wrong: {error}") from error
-        return given
+        return expanded(given)
 
     def providers(self, tables: dict[str, Any]) -> dict[str, ProviderSettings]:
         read = {}

@@ -47,7 +47,9 @@ NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "d
 
 
 class Tool(NamedTuple):
-    """A tool: what a model is told of it, and what runs it. `origin` is "builtin" or "script"."""
+    """A tool: what a model is told of it, and what runs it. `origin` is "builtin",
+    "host" or "script".
+    """
 
     name: str
     description: str

@@ -8,15 +8,18 @@ imported when a script first calls into their namespace: this halves the start o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .. import bridges
 from ..engines.base import Signature
+from ..errors import UsageError
 
 if TYPE_CHECKING:
     from ..capability import Capability
+    from ..host.context import Context
+    from ..host.tools import Tool
 
 SURFACE = os.path.join(os.path.dirname(bridges.__file__), "surface.txt")
 
@@ -60,6 +63,85 @@ def _declared() -> dict[str, Capability]:
 
 CATALOGUE = Catalogue()
 """The one catalogue of this process."""
+
+
+class Selection(Mapping[str, "Capability"]):
+    """The part of the catalogue that is in some namespaces. The rest does not exist."""
+
+    def __init__(self, namespaces: tuple[str, ...]) -> None:
+        self.namespaces = namespaces
+
+    def __getitem__(self, name: str) -> Capability:
+        if name.partition(".")[0] not in self.namespaces:
+            raise KeyError(name)
+        return CATALOGUE[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for namespace in self.namespaces:
+            bridges.load(namespace)
+        return (name for name in _declared() if name.partition(".")[0] in self.namespaces)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+@cache
+def selection(features: tuple[str, ...]) -> Mapping[str, Capability]:
+    """The catalogue of these feature sets; all of it for none. Raises UsageError."""
+    return Selection(_namespaces(features)) if features else CATALOGUE
+
+
+@cache
+def names(features: tuple[str, ...]) -> Mapping[str, Signature]:
+    """The names of these feature sets, as engines bind them."""
+    if not features:
+        return signatures()
+    chosen = _namespaces(features)
+    return {n: item for n, item in signatures().items() if n.partition(".")[0] in chosen}
+
+
+def preload_namespaces(wanted: tuple[str, ...], features: tuple[str, ...]) -> None:
+    """Imports what the first calls into these namespaces, or feature sets, would import.
+
+    Raises UsageError for one that is not among the features.
+    """
+    from ..host.services import import_libraries
+
+    offered = _namespaces(features or ("full",))
+    for namespace in _namespaces(wanted):
+        if namespace not in offered:
+            told = ", ".join(features)
+            raise UsageError(f"cannot preload {namespace}: it is not among the features {told}")
+        bridges.load(namespace)
+        import_libraries(namespace)
+
+
+@cache
+def builtin_tools(features: tuple[str, ...] = ()) -> dict[str, Tool]:
+    """Every capability of these feature sets that a model may call, as a tool."""
+    return {
+        item.tool: tool_of(item, "builtin") for item in selection(features).values() if item.tool
+    }
+
+
+def tool_of(item: Capability, origin: str) -> Tool:
+    """A capability as a tool."""
+    from ..host.tools import Tool
+
+    return Tool(item.tool, item.doc, item.schema(), _tool_call(item), origin)
+
+
+def _tool_call(item: Capability) -> Callable[[Context, dict[str, Any]], Awaitable[Any]]:
+    async def call(ctx: Context, args: dict[str, Any]) -> Any:
+        return await ctx.invoke(item.name, *(args.get(p.name) for p in item.params))
+
+    return call
+
+
+def _namespaces(features: tuple[str, ...]) -> tuple[str, ...]:
+    from .features import resolve
+
+    return resolve(features)
 
 
 def signature(item: Capability) -> Signature:

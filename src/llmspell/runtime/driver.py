@@ -27,15 +27,19 @@ from ..errors import (
 from ..limits import Limits, Meter
 from ..values import decode, encode
 from . import gate as gates
+from .gate import HANDLER, WARNING
 from .journal import LATER
 
 if TYPE_CHECKING:
     import asyncio
 
+    from ..host.waits import Wait
+    from .deadlocks import Neighbours
+
 TURN = 0.004
 """Seconds in which all busy scripts of the process should have had their turn."""
 
-GRACE = 0.3
+GRACE = 0.2
 """Seconds a script that works elsewhere may take to notice that its time is up."""
 
 FOREVER = 1e9
@@ -51,11 +55,18 @@ AT_ONCE = (bytes, CapabilityError)
 MAIN = 1
 """Entry number of the program itself."""
 
+REST = 0.03
+"""Seconds after which an isolate that works elsewhere is asked again whether it is at rest."""
+
+MAX_TOLD = 1000
+"""Calls in flight of which a deadlock is told what they wait for."""
+
 
 class Driver:
-    """One run: an isolate, its gate, its clock."""
+    """One run. An `orderly` one gives answers only to a script that is at rest."""
 
     busy_drivers = 0
+    orderly = False
 
     def __init__(self, isolate: Isolate, limits: Limits, meter: Meter) -> None:
         self.isolate = isolate
@@ -68,7 +79,15 @@ class Driver:
         self._asked: deque[Call] = deque()
         self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
         self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
-        self._dying: set[asyncio.Task[gates.Answer]] = set()
+        self._dying: set[asyncio.Task[Any]] = set()
+        self._dropped: list[tuple[int, int]] = []
+        self._waits: dict[int, Wait] = {}
+        self._settled: dict[int, Wait] = {}
+        self._unarmed: dict[int, Wait] = {}
+        self._timed = 0
+        self._rest: asyncio.TimerHandle | None = None
+        self.neighbours: Neighbours | None = None
+        self.turns = 0
         self._entries: dict[int, asyncio.Future[Ended]] = {}
         self._last_entry = MAIN
         self._busy = False
@@ -78,13 +97,16 @@ class Driver:
         self._scheduled = self._counted = self._spared = False
         self._broken: BaseException | None = None
         self._began = self._now = monotonic()
-        self._deadline = self._began + FOREVER
+        self._deadline = self._due = self._began + FOREVER
+        self._handlers: set[int] = set()
         self._cpu_left = FOREVER if limits.cpu is None else limits.cpu
 
     def start(self, chunk: Chunk, params: bytes, seed: int = 0) -> None:
         """Starts the program."""
         self._began = self._now = monotonic()
-        self._deadline = self._began + (FOREVER if self.limits.time is None else self.limits.time)
+        time, warn = self.limits.time, self.limits.warn
+        self._deadline = self._began + (FOREVER if time is None else time)
+        self._due = self._began + (FOREVER if time is None else time * (warn or 1.0))
         self.isolate.allot(TURN / 2, min(self._deadline - self._now, self._cpu_left))
         self._absorb(self.isolate.run(MAIN, chunk, params, seed))
 
@@ -106,7 +128,7 @@ class Driver:
 
         loop = self._loop = asyncio.get_running_loop()
         over = self._over = loop.create_future()
-        self._timer = loop.call_later(max(0.0, self._deadline - monotonic()), self._time_is_up)
+        self._timer = loop.call_later(max(0.0, self._due - monotonic()), self._time_is_due)
         try:
             self._pump()
             await over
@@ -114,7 +136,10 @@ class Driver:
                 raise self._broken
         finally:
             self._timer.cancel()
+            if self._rest is not None:
+                self._rest.cancel()
             self._over = None
+            self._withdraw_all()
             self._set_busy(False)
             await self._cancel_all()
 
@@ -124,11 +149,18 @@ class Driver:
         give_way = monotonic() + TURN / 2
         try:
             while self.result is None:
-                if self._coming:
+                if self._coming or self._unarmed:
                     self._begin()
+                if self.gate.dropped:
+                    for closing in self.gate.closings():
+                        self._end(self._loop.create_task(closing))
                 if not self._ready and not self._busy:
                     self._set_busy(False)
-                    return
+                    if self._waits and not self._timed:
+                        self._look_for_deadlock()
+                    if self.result is None:
+                        return
+                    break
                 self._turn()
                 if self._busy or self._now > give_way:
                     self._set_busy(True)
@@ -145,8 +177,10 @@ class Driver:
             self._loop.call_soon(self._pump)
 
     def _finished(self) -> None:
-        if self.result is not None and self._over is not None and not self._over.done():
-            self._over.set_result(None)
+        if self.result is not None:
+            self._withdraw_all()
+            if self._over is not None and not self._over.done():
+                self._over.set_result(None)
 
     def _set_busy(self, busy: bool) -> None:
         if busy != self._counted:
@@ -155,14 +189,13 @@ class Driver:
 
     def usage(self) -> None:
         """Brings the meter up to date."""
-        used = self.isolate.usage()
-        self.meter.usage.steps = used.steps
-        self.meter.usage.cpu = used.cpu
-        self.meter.usage.memory = max(self.meter.usage.memory, used.memory)
-        self.meter.usage.seconds = monotonic() - self._began
+        self.meter.measure(monotonic() - self._began, *self.isolate.usage())
 
     async def call_function(self, function: int, args: list[Any]) -> Any:
-        """Runs a function of the script, in its own run, and gives what it returned."""
+        """Runs a function of the script, in its own run, and gives what it returned.
+
+        Cancelling this ends the function where it stands.
+        """
         import asyncio
 
         if self.result is not None:
@@ -174,41 +207,79 @@ class Driver:
         self._schedule()
         try:
             ended = await future
+        except asyncio.CancelledError:
+            if self.result is None:
+                self._absorb(self.isolate.abandon(entry))
+                self._schedule()
+            raise
         finally:
             self._entries.pop(entry, None)
         if ended.error is not None:
-            raise ended.error
+            raise self.gate.recognized(ended.error)
         return decode(ended.value, self.call_function)
 
     # One turn of the engine.
 
     def _turn(self) -> None:
         self._now = monotonic()
-        if self._now >= self._deadline:
-            self._time_is_up()
-            return
+        if self._now >= self._due:
+            self._time_is_due()
+            if self.result is not None or self._now >= self._deadline:
+                return
         if self.limits.cpu is not None and self._over_cpu(self.limits.cpu):
             return
         seconds = TURN / 2 if Driver.busy_drivers < 2 else TURN / (2 * Driver.busy_drivers)
         self.isolate.allot(seconds, min(self._deadline - self._now, self._cpu_left))
-        if self._ready:
+        self.turns += 1
+        if self._ready and not (self._busy and self.orderly):
             _, number, answer = self._ready.pop(0)
             self._ready_bytes -= _size(answer)
-            self._absorb(self.isolate.resume(number, answer))
+            self._settled.pop(number, None)
+            if number == WARNING and isinstance(answer, bytes):
+                self._call_handler(answer)
+            else:
+                self._absorb(self._given(number, answer))
         else:
             self._absorb(self.isolate.proceed())
 
+    def _given(self, number: int, answer: gates.Answer) -> Answer:
+        return self.isolate.resume(number, answer)
+
     def _over_cpu(self, limit: float) -> bool:
         self._cpu_left = limit - self.isolate.usage().cpu
+        if self._cpu_left <= limit * (1 - (self.limits.warn or 1.0)):
+            self._warn("cpu")
         if self._cpu_left <= 0:
             self.fail(TimeLimit(f"{limit:g} s of processor time"))
         return self._cpu_left <= 0
+
+    def _warn(self, *near: str) -> None:
+        for told in self.gate.warn(near):
+            self._put(WARNING, told)  # behind the answers that are there: so it is recorded
+
+    def _call_handler(self, told: bytes) -> None:
+        if self.result is None:
+            self._last_entry += 1
+            self._handlers.add(self._last_entry)
+            self._absorb(self.isolate.call(self._last_entry, HANDLER, told))
+
+    def _time_is_due(self) -> None:
+        if (left := self._deadline - monotonic()) <= 0:
+            self._time_is_up()
+            return
+        self._due = self._deadline
+        if self._over is not None:
+            self._timer = self._loop.call_later(left, self._time_is_due)
+        self._warn("time")
+        self._schedule()
 
     def _time_is_up(self) -> None:
         if not self._spared and isinstance(self.isolate, Remote) and self.isolate.working:
             # It knows its limit and can say where the script was; one that cannot is killed.
             self._spared = True
             self._deadline += GRACE
+            self._due = self._deadline
+            self._timer.cancel()
             self._timer = self._loop.call_later(GRACE, self._time_is_up)
             return
         self.fail(TimeLimit(f"{self.limits.time:g} s"))
@@ -227,6 +298,10 @@ class Driver:
 
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
+        given_up = set(answer.cancelled)
+        # Before the calls: what a cancelled task had sent is not there for them to receive.
+        for number in given_up.difference(call.id for call in answer.calls):
+            self._cancel(number)
         try:
             for call in answer.calls:
                 if call.id == 0:
@@ -235,18 +310,28 @@ class Driver:
                     self._asked.append(call)
                 else:
                     self._take(call)
+                if call.id in given_up:
+                    self._cancel(call.id)
             while self._asked and self._has_room():
                 self._take(self._asked.popleft())
         except LlmspellError as error:
             self.fail(error)
             return
-        for number in answer.cancelled:
-            self._cancel(number)
+        self._dropped += answer.dropped
+        if self._dropped and not self._asked:
+            # Not before the calls that use them.
+            for number, times in self._dropped:
+                self.gate.release(number, times)
+            self._dropped.clear()
         for ended in answer.ended:
             if ended.entry == MAIN:
                 self.result = self.result or ended
+            elif ended.entry in self._handlers and ended.error is not None:
+                self.fail(ended.error)
             elif (future := self._entries.get(ended.entry)) is not None and not future.done():
                 future.set_result(ended)
+        if answer.near or self.meter.near:
+            self._warn(*answer.near)
 
     def _has_room(self) -> bool:
         # A replay orders the answers that are there at the same time, so all of them must be.
@@ -256,19 +341,113 @@ class Driver:
         answer = self.gate.enter(call.name, call.args)
         if isinstance(answer, AT_ONCE):
             self._put(call.id, answer, self.gate.place)
-        else:
+        elif isinstance(answer, Coroutine):
             self._coming[call.id] = answer
+        else:
+            self._keep(call.id, answer)
 
     def _put(self, number: int, answer: gates.Answer, place: int = LATER) -> None:
         """Keeps an answer until its turn: as it came, or as it came when it was recorded."""
+        for told in self.gate.warnings(place) if place != LATER else ():
+            self._put(WARNING, told, place - 1)
         self._ready.append((place, number, answer))
         self._ready_bytes += _size(answer)
         if place != LATER:
             self._ready.sort(key=lambda waiting: waiting[0])
 
+    # Calls that wait for somebody else.
+
+    def _keep(self, number: int, wait: Wait) -> None:
+        self._waits[number] = wait
+        if wait.timeout is not None:
+            self._timed += 1
+            self._unarmed[number] = wait
+        wait.then(partial(self._settle, number))
+
+    def _settle(self, number: int) -> None:
+        wait = self._forget(number)
+        try:
+            self._put(number, wait.finish())
+            self._settled[number] = wait
+        except LlmspellError as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - it must not fail the run that settles it
+            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+        self._schedule()
+
+    def _expire(self, wait: Wait) -> None:
+        """Goes on at once, not in the loop's next round: nothing else is running."""
+        coming, self._scheduled = self._scheduled, True
+        wait.expire()
+        if not coming and self._over is not None:
+            self._pump()
+
+    def _forget(self, number: int) -> Wait:
+        wait = self._waits.pop(number)
+        self._timed -= wait.timeout is not None
+        self._unarmed.pop(number, None)
+        return wait
+
+    def _withdraw(self, number: int) -> None:
+        """Takes back a wait, or what it has brought: nobody is there to have it."""
+        if number in self._waits:
+            self._forget(number).withdraw()
+        else:
+            self._settled.pop(number).withdraw()
+            self._ready = [waiting for waiting in self._ready if waiting[1] != number]
+            self._ready_bytes = sum(_size(answer) for _, _, answer in self._ready)
+
+    def _withdraw_all(self) -> None:
+        # The last value that was taken is given back first.
+        for wait in [*self._waits.values(), *reversed(self._settled.values())]:
+            wait.withdraw()
+        self._waits.clear()
+        self._settled.clear()
+        self._unarmed.clear()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether every task waits for what only another task, run or program can do."""
+        return (
+            self.result is None
+            and bool(self._waits)
+            and not (self._timed or self._ready or self._asked or self._coming or self._tasks)
+            and not self._busy
+            and not (isinstance(self.isolate, Remote) and self.isolate.working)
+        )
+
+    def reach(self) -> tuple[bool, bool]:
+        """Whether another run may end one of its waits, and whether the program may."""
+        parties = [party for wait in self._waits.values() for _, party in wait.parties()]
+        return any(party.name for party in parties), any(party.outside for party in parties)
+
+    def _look_for_deadlock(self) -> None:
+        if self.stalled:
+            shared, _ = self.reach()
+            if not shared:
+                self.deadlock()
+            elif self.neighbours is not None:
+                self.neighbours.look(self._loop)
+        elif self._rest is None and not (self._timed or self._tasks):
+            # It works elsewhere, and has not yet said that it is at rest.
+            self._rest = self._loop.call_later(REST, self._look_again)
+
+    def _look_again(self) -> None:
+        self._rest = None
+        self._pump()
+
+    def deadlock(self) -> None:
+        """Ends the run: no task of it can go on. The engine says who waits for what."""
+        some = list(self._waits.items())[:MAX_TOLD]
+        self._absorb(self.isolate.deadlock({n: self.gate.waits_for(wait) for n, wait in some}))
+        self._finished()
+
     # Calls in flight.
 
     def _begin(self) -> None:
+        for wait in self._unarmed.values():
+            wait.arm(self._loop, self._expire)
+        self._unarmed.clear()
         for number, coroutine in self._coming.items():
             task = self._loop.create_task(coroutine)
             self._tasks[number] = task
@@ -290,14 +469,20 @@ class Driver:
             self._pump()
 
     def _cancel(self, number: int) -> None:
+        if number in self._waits or number in self._settled:
+            self._withdraw(number)
         if self._asked:
             self._asked = deque(call for call in self._asked if call.id != number)
         if (coroutine := self._coming.pop(number, None)) is not None:
             coroutine.close()
         if (task := self._tasks.pop(number, None)) is not None:
             task.cancel()
-            self._dying.add(task)
-            task.add_done_callback(self._dying.discard)
+            self._end(task)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        """Lets a task come to its end, and the run wait for that."""
+        self._dying.add(task)
+        task.add_done_callback(self._dying.discard)
 
     async def _cancel_all(self) -> None:
         for number in [*self._coming, *self._tasks]:

@@ -2,7 +2,8 @@
 
 A frame is four bytes of length, big-endian, and a JSON array: a word and its fields, see TO_WORKER
 and TO_HOST. Values of a spell are fields in the text form of `llmspell.values`, as strings, so a
-frame itself is flat. Neither side keeps more of the other than one frame.
+frame itself is flat; a string at its end follows the array as it is, behind a line feed, because
+quoting a value twice takes time. Neither side keeps more of the other than one frame.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .. import records
 from ..errors import (
     CAPABILITY_ERRORS,
     LIMIT_ERRORS,
@@ -22,14 +24,15 @@ from ..errors import (
     LlmspellError,
     ScriptRuntimeError,
     ScriptSyntaxError,
+    Variables,
 )
-from ..values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_NODES
+from ..values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_NODES, dumps
 
 MAX_TEXT = 1024 * 1024
 """Most bytes of one value that crosses."""
 
 MAX_FRAME = 2 * MAX_TEXT + 65536
-"""Most bytes of a frame: a value's text can double when it is quoted."""
+"""Most bytes of a frame: a source can double when it is quoted."""
 
 LENGTH = struct.Struct("!I")
 
@@ -39,19 +42,28 @@ NUMBER = (int, float)
 TO_WORKER: Shapes = {
     "names": (str, list),  # engine, names with their signatures: what a zygote warms
     "open": (dict,),  # limits
+    "well": (),  # is answered like an opening, by one that can
+    "restrict": (list, list, str),  # names allowed, names removed, what the sandbox is called
+    "reveal": (),  # errors tell what variables held
+    "reproduce": (),  # the same happens wherever the same is sent
     "run": (int, str, str, str, int),  # entry, name, source, params, seed
-    "call": (int, int, str),  # entry, function, arguments
+    "call": (int, (int, str), str),  # entry, function or its name, arguments
     "resume": (int, str),  # call, value
     "refuse": (int, dict),  # call, error
+    "abandon": (int,),  # entry
+    "deadlock": (list,),  # pairs of a call and what it waits for
 }
 """Words of the host, with the types of their fields."""
 
 TO_HOST: Shapes = {
     "ready": (dict,),  # layer -> why it is not active, or ""
-    "state": (int, bool, int, int, NUMBER, list),  # frames handled, busy, steps, bytes, CPU, where
+    # frames handled, busy, steps, bytes, most bytes, tasks, CPU, where
+    "state": (int, bool, int, int, int, int, NUMBER, list),
     "call": (int, str, str),  # call, name, arguments
+    "near": (str,),  # limit
     "print": (str,),
     "cancel": (int,),
+    "drop": (list,),  # handle, how often it had come, handle, how often ...
     "done": (int, str),  # entry, value
     "fail": (int, dict),  # entry, error
     "exit": (int,),  # wait status, told by the zygote when the worker is gone
@@ -65,11 +77,13 @@ class ProtocolError(Exception):
 
 def pack(*message: Any) -> bytes:
     """One frame."""
-    text = _dumps(message).encode()
-    return LENGTH.pack(len(text)) + text
+    *fields, last = message
+    text = f"{dumps(fields)}\n{last}" if isinstance(last, str) else dumps(message)
+    raw = text.encode()
+    return LENGTH.pack(len(raw)) + raw
 
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_read = json.JSONDecoder().decode
 
 
 class Frames:
@@ -79,7 +93,7 @@ class Frames:
         self._shapes = shapes
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Adds what was read."""
         self._buffer += data
 
@@ -102,7 +116,7 @@ class Frames:
         end = LENGTH.size + size
         if len(self._buffer) < end:
             raise StopIteration
-        text = bytes(self._buffer[LENGTH.size : end])
+        text = self._buffer[LENGTH.size : end]
         del self._buffer[:end]
         return self._checked(text)
 
@@ -117,20 +131,27 @@ class Frames:
             return None
         return message if message is not None and message[0] == "exit" else None
 
-    def _checked(self, text: bytes) -> list[Any]:
+    def _checked(self, text: bytearray) -> list[Any]:
         try:
-            message = json.loads(text)
+            array, line, last = text.decode().partition("\n")
+            message = _read(array)
         except (ValueError, RecursionError):
             raise ProtocolError("a frame that is not JSON") from None
+        if line and isinstance(message, list):
+            message.append(last)
         if not (isinstance(message, list) and message and isinstance(message[0], str)):
             raise ProtocolError("a frame that is not a message")
-        shape = self._shapes.get(message[0])
-        if shape is None or len(shape) != len(message) - 1:
-            raise ProtocolError(f"a frame of the form {message[0][:20]!r}")
-        for field, wanted in zip(message[1:], shape, strict=True):
-            if not isinstance(field, wanted) or (isinstance(field, bool) and wanted is not bool):
-                raise ProtocolError(f"a {message[0]!r} frame with a wrong field")
+        word, *fields = message
+        shape = self._shapes.get(word)
+        if shape is None or len(shape) != len(fields):
+            raise ProtocolError(f"a frame of the form {word[:20]!r}")
+        if tuple(map(type, fields)) != shape and not all(map(_fits, fields, shape)):
+            raise ProtocolError(f"a {word!r} frame with a wrong field")
         return message
+
+
+def _fits(field: Any, wanted: type | tuple[type, ...]) -> bool:
+    return isinstance(field, wanted) and (wanted is bool or not isinstance(field, bool))
 
 
 def exit_frame(status: int) -> bytes:
@@ -144,24 +165,28 @@ def check_text(text: str) -> bytes:
         raw = text.encode()
         if len(raw) > MAX_TEXT:
             raise ProtocolError(f"a value of {len(raw)} bytes")
-        waiting = [(json.loads(raw), 1)]
+        level = [_read(text)]
     except (ValueError, RecursionError):
         raise ProtocolError("a value that is not JSON") from None
-    nodes = 0
-    while waiting:
-        value, depth = waiting.pop()
-        nodes += 1
+    nodes = depth = 0
+    while level:
+        nodes += len(level)
+        depth += 1
         if nodes > MAX_NODES or depth > MAX_DEPTH + 2:
             raise ProtocolError("a value with too many parts")
-        if isinstance(value, dict):
-            waiting.extend((item, depth + 1) for item in value.values())
-        elif isinstance(value, list):
-            waiting.extend((item, depth + 1) for item in value)
-        elif isinstance(value, float):
-            if value - value != 0.0:
-                raise ProtocolError("a number that is not finite")
-        elif isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
-            raise ProtocolError("an integer of more than 64 bits")
+        below: list[Any] = []
+        for item in level:
+            kind = type(item)
+            if kind is dict:
+                below += item.values()
+            elif kind is list:
+                below += item
+            elif kind is float:
+                if item - item != 0.0:
+                    raise ProtocolError("a number that is not finite")
+            elif kind is int and not INT_MIN <= item <= INT_MAX:
+                raise ProtocolError("an integer of more than 64 bits")
+        level = below
     return raw
 
 
@@ -173,17 +198,34 @@ def tell_error(error: LlmspellError) -> dict[str, Any]:
         "message": error.message,
         "frames": [list(frame) for frame in error.frames],
     }
+    if error.retryable:
+        told["retryable"] = True
+    if error.details:
+        told["details"] = dumps(error.details)
+    if error.variables:
+        told["variables"] = [list(shown) for shown in error.variables]
     if isinstance(error, CapabilityError):
-        told |= {"capability": error.capability, "retryable": error.retryable}
+        told["capability"] = error.capability
     elif isinstance(error, LimitExceeded):
         told["limit"] = error.limit
     elif isinstance(error, ScriptRuntimeError) and error.value is not None:
-        told["value"] = _dumps(error.value)
+        told["value"] = dumps(error.value)
     return told
 
 
 def read_error(told: dict[str, Any]) -> LlmspellError:
-    """The error a worker told of. Raises ProtocolError unless it can have happened there."""
+    """The error the other side told of. Raises ProtocolError unless it can have happened there."""
+    error = _read_kind(told)
+    error.retryable = told.get("retryable") is True
+    if "details" in told:
+        details = json.loads(check_text(_text(told, "details")))
+        error.details = records.details(records.read(details))
+    if "variables" in told:
+        error.variables = _read_variables(told["variables"])
+    return error
+
+
+def _read_kind(told: dict[str, Any]) -> LlmspellError:
     frames = read_frames(told.get("frames"))
     kind, code, message = (_text(told, key) for key in ("type", "code", "message"))
     if kind in CAPABILITY_ERRORS:
@@ -191,7 +233,6 @@ def read_error(told: dict[str, Any]) -> LlmspellError:
             message,
             code=code,
             capability=_text(told, "capability"),
-            retryable=told.get("retryable") is True,
             frames=frames,
         )
     limit = LIMIT_ERRORS.get(code)
@@ -203,7 +244,9 @@ def read_error(told: dict[str, Any]) -> LlmspellError:
         return ScriptSyntaxError(message, frames=frames)
     if kind == "ScriptRuntimeError":
         value = json.loads(check_text(_text(told, "value"))) if "value" in told else None
-        return ScriptRuntimeError(message, frames=frames, value=value)
+        error = ScriptRuntimeError(message, frames=frames, value=value)
+        error.code = records.own_code(code)
+        return error
     if kind == "InternalError":
         return InternalError(message, frames=frames)
     raise ProtocolError(f"an error of the type {kind[:20]!r}")
@@ -217,6 +260,14 @@ def read_frames(told: object) -> tuple[Frame, ...]:
         if not (isinstance(frame, list) and [type(part) for part in frame] == [str, int, str]):
             raise ProtocolError("a call stack that is none")
     return tuple(Frame(*frame) for frame in told)
+
+
+def _read_variables(told: object) -> tuple[Variables, ...]:
+    if not isinstance(told, list) or len(told) > records.MAX_FRAMES:
+        raise ProtocolError("variables that are none")
+    if any(not isinstance(shown, list) or len(shown) != 2 for shown in told):
+        raise ProtocolError("variables that are none")
+    return tuple(map(records.read_variables, told))
 
 
 def _text(told: dict[str, Any], key: str) -> str:

@@ -9,8 +9,9 @@ written here once and hold in every language.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,17 +28,60 @@ from ..errors import (
 )
 from ..host.context import Context
 from ..policy import denial
-from ..values import MAX_BYTES, CannotCross, Handle, decode, encode
-from .journal import LATER, Journal
+from ..values import MAX_BYTES, CannotCross, Encoded, Handle, decode, encode, reader
+from .journal import LATER, Journal, Recorded
 
 if TYPE_CHECKING:
     from ..capability import Capability
+    from ..host.usage import ResourceUsage
+    from ..host.waits import Wait
+
+HANDLER = "on_resource_warning"
+"""The global function of a script that is called when it comes near a limit."""
+
+WARNING = 0
+"""Stands for the number of a call where a recording says that a warning was given."""
+
+WARNED = "limits.warning"
+"""Under which name a journal keeps that a script was warned of a limit."""
 
 LONGEST_MESSAGE = 4000
 """Characters of an error that a script is told: an argument may be in it, of any length."""
 
 Answer = bytes | CapabilityError
 Invoke = Callable[[int, list[Any]], Awaitable[Any]]
+
+
+class Kept:
+    """A host object the script holds.
+
+    given: how often its handle has crossed; the script holds it no more when it says so as often.
+    calls: how many calls are using it; it stays until they have ended.
+    """
+
+    __slots__ = ("calls", "given", "kind", "thing")
+
+    def __init__(self, kind: str, thing: Any) -> None:
+        self.kind = kind
+        self.thing = thing
+        self.given = self.calls = 0
+
+
+class Use:
+    """The handles one call uses. A call that never began lets go of them too."""
+
+    __slots__ = ("_let_go",)
+
+    def __init__(self, let_go: Callable[[], None]) -> None:
+        self._let_go: Callable[[], None] | None = let_go
+
+    def end(self) -> None:
+        """The call is over."""
+        let_go, self._let_go = self._let_go, None
+        if let_go is not None:
+            let_go()
+
+    __del__ = end
 
 
 class CallRecord(NamedTuple):
@@ -52,7 +96,7 @@ class Gate:
     """Admits the calls of one run.
 
     `place` is where the answer just given stood in a recording; answers that are there at the same
-    time are to be taken in that order.
+    time are to be taken in that order. `dropped` are objects the script let go of, to be closed.
     """
 
     def __init__(
@@ -62,7 +106,10 @@ class Gate:
         journal: Journal | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
         redact: Callable[[str], str] = str,
+        on_warning: Callable[[ResourceUsage], None] | None = None,
     ) -> None:
+        self._on_warning = on_warning
+        self._ahead: Recorded | None = None
         self.catalogue = catalogue
         self.records: list[CallRecord] = []
         self.failures: dict[str, CapabilityError] = {}
@@ -70,13 +117,20 @@ class Gate:
         self.place = LATER
         self.context: Context
         self._invoke = invoke
+        self._read = reader(invoke)
         self._journal = journal
         self._on_call = on_call
         self._redact = redact
-        self._handles: dict[int, tuple[str, Any]] = {}
+        self._handles: dict[int, Kept] = {}
+        self._numbers: dict[int, int] = {}
+        self._resolved: list[int] = []
+        self.dropped: list[Any] = []
+        self._last_handle = 0
 
-    def enter(self, name: str, args: bytes) -> Answer | Coroutine[Any, Any, Answer]:
-        """Takes one call in text form: an answer at once, or a coroutine that will give it.
+    def enter(self, name: str, args: bytes) -> Answer | Wait | Coroutine[Any, Any, Answer]:
+        """Takes one call in text form: an answer at once, or what will give it.
+
+        That is a coroutine, which does the work, or a wait for what somebody else does.
 
         Raises LimitExceeded, which ends the run.
         """
@@ -93,18 +147,30 @@ class Gate:
                 self.context.meter.hold(len(args))
             if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, self._hidden(args))
+                if recorded is not None and recorded.place == LATER and capability.waits:
+                    # It had not ended when the run that was recorded did.
+                    from ..host.waits import Wait
+
+                    return Wait()
                 if recorded is not None:
+                    if capability.gives:
+                        self._pass_over(recorded.answer)
                     self.place = recorded.place
                     return self.leave(name, args, recorded.answer, began)
             if capability.is_async:
-                return self._do_async(capability, args, values, began)
-            answer = self.check_result(capability, capability.function(self.context, *values))
+                return self._do_async(capability, args, values, began, self._use())
+            result = capability.function(self.context, *values)
+            if capability.waits or capability.pauses:
+                wait = self._waiting(capability, args, result, began)
+                if wait is not None:
+                    return wait
+            answer = self.check_result(capability, result)
         except Exception as error:  # noqa: BLE001 - the gate maps every error
             answer = self.map_error(name, error)
         return self.leave(name, args, answer, began)
 
     async def _do_async(
-        self, capability: Capability, args: bytes, values: list[Any], began: float
+        self, capability: Capability, args: bytes, values: list[Any], began: float, use: Use | None
     ) -> Answer:
         answer: Answer
         try:
@@ -112,7 +178,51 @@ class Gate:
             answer = self.check_result(capability, result)
         except Exception as error:  # noqa: BLE001 - the gate maps every error
             answer = self.map_error(capability.name, error)
+        finally:
+            if use is not None:
+                use.end()
         return self.leave(capability.name, args, answer, began)
+
+    def _waiting(
+        self, capability: Capability, args: bytes, result: Any, began: float
+    ) -> Wait | None:
+        from ..host.waits import Wait
+
+        if not isinstance(result, Wait):
+            return None
+        # What is sent may be large, and only a journal asks for it again.
+        kept = args if self._journal is not None else b""
+        # Not with the wait in it: that would be a cycle, which only the collector frees.
+        result.finisher = partial(self._finish, capability, kept, began, self._use())
+        return result
+
+    def _finish(
+        self,
+        capability: Capability,
+        args: bytes,
+        began: float,
+        use: Use | None,
+        wait: Wait,
+    ) -> Answer:
+        answer: Answer
+        if use is not None:
+            use.end()
+        try:
+            answer = self.check_result(capability, wait.outcome())
+        except Exception as error:  # noqa: BLE001 - the gate maps every error
+            answer = self.map_error(capability.name, error)
+        return self.leave(capability.name, args, answer, began)
+
+    def waits_for(self, wait: Wait) -> str:
+        """What a wait is for: 'receives from channel#1 or sends to channel "jobs"'."""
+        told = (f"{doing} {self._label(party)}" for doing, party in wait.parties()[:10])
+        return " or ".join(told) or "waits for what the recording does not have"
+
+    def _label(self, party: Any) -> str:
+        for number, kept in self._handles.items():
+            if kept.thing is party:
+                return f'{kept.kind} "{party.name}"' if party.name else f"{kept.kind}#{number}"
+        return "what it was given"
 
     def tell(self, name: str, text: bytes) -> None:
         """Takes output, the one call that expects no answer: it needs no grant, but is charged."""
@@ -127,6 +237,40 @@ class Gate:
         if isinstance(answer, CapabilityError):
             raise answer
         return decode(answer, self._invoke)
+
+    def warn(self, near: Iterable[str]) -> Iterator[bytes]:
+        """Notes that the script came near these limits, and those the meter saw.
+
+        Gives the arguments for its handler of each that is new. A recording says itself when.
+        """
+        from ..host.usage import report
+
+        meter = self.context.meter
+        for name in near:
+            meter.come_near(name)
+        while meter.near:
+            name = meter.near.pop(0)
+            if self.replays:
+                yield from self.warnings(LATER)
+                continue
+            self.context.measure()
+            usage = report(meter, name)
+            told = encode([usage], "the usage")
+            if self._journal is not None:
+                self._journal.record(WARNED, b"[]", told)
+            if self._on_warning is not None:
+                self._on_warning(usage)
+            yield told
+
+    def warnings(self, place: int) -> Iterator[bytes]:
+        """The warnings that a recording has before this place, and were not given yet."""
+        while self.replays and self._journal is not None:
+            ahead = self._ahead or self._journal.recorded(WARNED, b"[]")
+            self._ahead = ahead
+            if ahead is None or ahead.place >= place or not isinstance(ahead.answer, bytes):
+                return
+            self._ahead = None
+            yield ahead.answer
 
     def look_up(self, name: str) -> Capability:
         """The declaration of `name`."""
@@ -143,10 +287,11 @@ class Gate:
 
     def fit_arguments(self, capability: Capability, args: bytes) -> list[Any]:
         """The arguments as the function wants them."""
+        self._resolved = []
         if len(args) > MAX_BYTES:
             raise BadArgument(f"{capability.name}: the arguments are larger than {MAX_BYTES} bytes")
         try:
-            return capability.fit(decode(args, self._invoke), self)
+            return capability.fit(self._read(args), self)
         except ValueError as misfit:
             raise BadArgument(f"{capability.name}: {misfit}") from None
 
@@ -159,6 +304,8 @@ class Gate:
         """The result in text form; objects of a handle class become handles."""
         if capability.gives:
             result = self.adopt(capability.gives, result)
+        elif type(result) is Encoded:
+            return result
         try:
             return encode(result, "the result", self.context.meter.limits.depth)
         except CannotCross as error:
@@ -174,6 +321,7 @@ class Gate:
             mapped = error
         elif isinstance(error, ScriptError):
             mapped = HostFailure(f"{name}: {error}", code="script", capability=name)
+            mapped.details = error.details
         elif isinstance(error, LlmspellError):
             mapped = HostFailure(f"{name}: {error}", code=error.code, capability=name)
         elif isinstance(error, OSError):
@@ -196,7 +344,8 @@ class Gate:
         if isinstance(answer, CapabilityError):
             error = answer.code
             if len(self.failures) < 100:
-                self.failures[answer.message] = answer
+                # The first of a text knows where in the host: capabilities may pass it on.
+                self.failures.setdefault(answer.message, answer)
         record = CallRecord(name, perf_counter() - began, error)
         if len(self.records) < 10_000:
             self.records.append(record)
@@ -208,24 +357,96 @@ class Gate:
             self._on_call(record)
         return answer
 
+    def recognized(self, error: LlmspellError) -> LlmspellError:
+        """A script that raises the record of a failure ends with that failure, if it happened."""
+        known, value = self.failures.get(error.message), getattr(error, "value", None)
+        if known is None or not isinstance(value, dict):
+            return error
+        if (value.get("type"), value.get("code")) != (type(known).__name__, known.code):
+            return error
+        again = type(known)(known.message, code=known.code, capability=known.capability,
+                            retryable=known.retryable, frames=error.frames)  # fmt: skip
+        again.details, again.variables = error.details, error.variables
+        return again
+
     def _hidden(self, text: bytes) -> bytes:
         """Text of a call as it is recorded."""
         return self._redact(text.decode()).encode()
 
     def adopt(self, kind: str, thing: Any) -> Handle:
-        """Keeps a host object for the script under a new number."""
-        number = len(self._handles) + 1
-        self._handles[number] = (kind, thing)
+        """Keeps a host object for the script, always under the same number."""
+        number = self._numbers.get(id(thing))
+        if number is None:
+            number = self._last_handle = self._last_handle + 1
+            self._handles[number] = Kept(kind, thing)
+            self._numbers[id(thing)] = number
+        self._handles[number].given += 1
         return Handle(kind, number)
 
+    def number_from(self, last: int) -> None:
+        """Has the next host object get a number above `last`."""
+        self._last_handle = max(self._last_handle, last)
+
+    def renumber(self, number: int, wanted: int) -> None:
+        """Gives a host object that was made again the number it had."""
+        kept = self._handles.pop(number)
+        self._handles[wanted], self._numbers[id(kept.thing)] = kept, wanted
+
+    def release(self, number: int, times: int) -> None:
+        """The script does not hold a handle any more that came to it so often.
+
+        What is on its way to the script again, or used by a call, stays. One that is not there is
+        left alone: in a replay there are none.
+        """
+        kept = self._handles.get(number)
+        if kept is not None:
+            kept.given -= times
+            self._let_go(number)
+
+    def _let_go(self, number: int) -> None:
+        kept = self._handles.get(number)
+        if kept is not None and kept.given <= 0 and kept.calls == 0:
+            del self._handles[number], self._numbers[id(kept.thing)]
+            if hasattr(kept.thing, "close"):
+                self.dropped.append(kept.thing)
+
+    def _use(self) -> Use | None:
+        """Has the handles of the call that is just entered stay until it ends."""
+        if not self._resolved:
+            return None
+        numbers, self._resolved = self._resolved, []
+        for number in numbers:
+            self._handles[number].calls += 1
+
+        def let_go() -> None:
+            for number in numbers:
+                if (kept := self._handles.get(number)) is not None:
+                    kept.calls -= 1
+                    self._let_go(number)
+
+        return Use(let_go)
+
+    def closings(self) -> list[Coroutine[Any, Any, None]]:
+        """What closes the objects in `dropped`."""
+        dropped, self.dropped = self.dropped, []
+        return [_close(thing) for thing in dropped]
+
+    def _pass_over(self, answer: Answer) -> None:
+        """Counts a recorded handle, so that those made again have the numbers they had."""
+        given = decode(answer) if isinstance(answer, bytes) else None
+        if isinstance(given, Handle):
+            self._last_handle = max(self._last_handle, given.id)
+
     def resolve(self, handle: Handle) -> Any:
-        """The host object behind a handle of this run; in a replay the handle stands for it."""
+        """The host object behind a handle of this run; in a replay the handle stands for one that
+        was not made again."""
+        kept = self._handles.get(handle.id)
+        if kept is not None and kept.kind == handle.kind:
+            self._resolved.append(handle.id)
+            return kept.thing
         if self._journal is not None and self._journal.replays:
             return handle
-        kind, thing = self._handles.get(handle.id, ("", None))
-        if kind != handle.kind:
-            raise NotFound(f"{handle.kind} #{handle.id} is not of this run")
-        return thing
+        raise NotFound(f"{handle.kind} #{handle.id} is not of this run")
 
     @property
     def replays(self) -> bool:
@@ -234,18 +455,23 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Whether the run holds host objects."""
-        return bool(self._handles)
+        """Whether the run holds host objects that must be closed."""
+        return bool(self.dropped) or any(hasattr(k.thing, "close") for k in self._handles.values())
 
     async def close(self) -> None:
         """Closes every host object the run still holds."""
-        handles, self._handles = self._handles, {}
-        for _, thing in handles.values():
-            close = getattr(thing, "close", None)
-            if close is not None:
-                # One that cannot be closed must not keep the others open.
-                with suppress(Exception):
-                    await close()
+        self.context.close()
+        handles, self._handles, self._numbers = self._handles, {}, {}
+        for thing in [*self.dropped, *(kept.thing for kept in handles.values())]:
+            if hasattr(thing, "close"):
+                await _close(thing)
+        self.dropped.clear()
+
+
+async def _close(thing: Any) -> None:
+    # One that cannot be closed must not keep the others open.
+    with suppress(Exception):
+        await thing.close()
 
 
 def _clipped(text: str) -> str:

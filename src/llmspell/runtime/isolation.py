@@ -13,11 +13,21 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from functools import cache
-from time import monotonic
 from typing import Any
 
-from ..engines import engine
-from ..engines.base import Answer, Call, Chunk, Done, Ended, EngineUsage, Signature, Waiting
+from ..engines import THREADED, engine
+from ..engines.base import (
+    Answer,
+    Call,
+    Chunk,
+    Compile,
+    Done,
+    Ended,
+    EngineUsage,
+    Sandbox,
+    Signature,
+    Waiting,
+)
 from ..errors import (
     CapabilityError,
     Frame,
@@ -28,17 +38,18 @@ from ..errors import (
     ScriptSyntaxError,
     SpellCrashed,
     TimeLimit,
+    UsageError,
 )
 from ..limits import Limits
+from .channel_end import Channel
 from .frames import (
     MAX_TEXT,
-    TO_HOST,
-    Frames,
     ProtocolError,
     check_text,
     pack,
     read_error,
     read_frames,
+    tell_error,
 )
 from .worker import OUT_OF_MEMORY
 from .zygote import Kill, Launch, launcher
@@ -46,8 +57,14 @@ from .zygote import Kill, Launch, launcher
 START = 20.0
 """Seconds a worker may take to be ready, with a new zygote."""
 
-SLICE = 0.004
-"""Seconds the host spends on one worker's frames before others have their turn."""
+WELL = 2.0
+"""Seconds a worker that has waited may take to answer."""
+
+HANDLE = b'"\\u0000handle"'
+"""What a handle looks like in the text form of values."""
+
+WARNED = ("steps", "memory")
+"""Limits of which a worker tells that its script came near; the host sees the others itself."""
 
 
 class IsolatedEngine:
@@ -57,7 +74,7 @@ class IsolatedEngine:
         inner = engine(name)
         self.name = name
         self.suffixes = inner.suffixes
-        self.features = inner.features
+        self.features, self.warm = inner.features, inner.warm
         self._given = launch
         self._launch: Launch
         self._names: Mapping[str, Signature] = {}
@@ -67,6 +84,11 @@ class IsolatedEngine:
     def version(self) -> str:
         """What works in the worker."""
         return engine(self.name).version
+
+    @property
+    def form(self) -> str:
+        """None: the chunk is the source."""
+        return ""
 
     def compile(self, source: str, name: str) -> Chunk:
         """The program as it is: text of a stranger is parsed in the worker only."""
@@ -88,7 +110,9 @@ class IsolatedEngine:
 
 @cache
 def isolated(name: str) -> IsolatedEngine:
-    """The isolated engine called `name`. Raises UsageError naming those there are."""
+    """The isolated engine called `name`. Raises UsageError where there is none."""
+    if name in THREADED:
+        raise UsageError(f"the engine {name} cannot work in a process of its own yet")
     return IsolatedEngine(name)
 
 
@@ -105,10 +129,12 @@ class RemoteIsolate:
         self._deliver: Callable[[Answer], None]
         self._fail: Callable[[LlmspellError], None]
         self._ready: asyncio.Future[dict[str, str]] | None = None
+        self._layers: dict[str, str] | None = None
         self._sent = self._handled = self._states = 0
         self._busy = False
-        self._last_call = self._open_calls = 0
+        self._last_call = self._open_calls = self._handles = 0
         self._entries: set[int] = set()
+        self._near: set[str] = set()
         self._over: LlmspellError | None = None
         self._where: tuple[Frame, ...] = ()
         self._usage = EngineUsage(0, 0, 0.0)
@@ -121,16 +147,40 @@ class RemoteIsolate:
         `deliver` gets what the VM says, `fail` what went wrong with the worker. Raises
         SpellCrashed when no worker can be had.
         """
+        before = self._fail if self._layers is not None else fail
         self._deliver, self._fail = deliver, fail
+        if self._layers is not None:
+            try:
+                return await self._check(self._layers)
+            except SpellCrashed as error:
+                before(error)
         try:
             return await self._start()
         except SpellCrashed:
             # Nothing of the spell has been read yet, so another worker may have it.
             return await self._start()
 
+    async def _check(self, layers: dict[str, str]) -> dict[str, str]:
+        """The layers of a worker that has waited, if it answers. Raises SpellCrashed."""
+        self._ready = asyncio.get_running_loop().create_future()
+        try:
+            self._send("well")
+            if not self.answers():
+                raise SpellCrashed("was gone")
+            await asyncio.wait_for(self._ready, WELL)
+        except TimeoutError:
+            self.close()
+            raise SpellCrashed("did not answer") from None
+        return layers
+
+    def answers(self) -> bool:
+        """Whether its worker said that it is ready, and is there."""
+        return self._layers is not None and self._channel is not None and self._channel.open
+
     async def _start(self) -> dict[str, str]:
         loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
+        self._ready, self._layers = loop.create_future(), None
+        self._sent = self._handled = self._states = 0
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -142,7 +192,8 @@ class RemoteIsolate:
         try:
             await loop.create_connection(lambda: channel, sock=ours)
             channel.send(pack("open", self._limits._asdict()))
-            return await asyncio.wait_for(self._ready, START)
+            self._layers = await asyncio.wait_for(self._ready, START)
+            return self._layers
         except TimeoutError:
             self.close()
             raise SpellCrashed("was not ready in time") from None
@@ -166,15 +217,31 @@ class RemoteIsolate:
         """Replaces the limits."""
         self._limits = limits
 
+    def compile_with(self, compile: Compile) -> None:
+        """Nothing: what a stranger wrote is compiled in the worker, and kept nowhere."""
+
+    def restrict(self, sandbox: Sandbox) -> None:
+        """Has the worker make the environment smaller."""
+        self._send("restrict", sorted(sandbox.allowed), sorted(sandbox.removed), sandbox.name)
+
+    def reveal(self) -> None:
+        """Has the worker tell what variables held."""
+        self._send("reveal")
+
+    def reproduce(self) -> None:
+        """Has the worker do the same as any other would."""
+        self._send("reproduce")
+
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program."""
         self._entries.add(entry)
         self._send("run", entry, chunk.name, chunk.source, params.decode(), seed)
         return Waiting()
 
-    def call(self, entry: int, function: int, args: bytes) -> Answer:
-        """Starts a function the script handed out."""
+    def call(self, entry: int, function: int | str, args: bytes) -> Answer:
+        """Starts a function the script handed out, or a global one."""
         self._entries.add(entry)
+        self._handles += args.count(HANDLE)
         self._send("call", entry, function, args.decode())
         return Waiting()
 
@@ -184,15 +251,24 @@ class RemoteIsolate:
             text = f"the answer of {len(answer)} bytes is larger than {MAX_TEXT}"
             answer = HostFailure(text, code="value")
         if isinstance(answer, bytes):
+            self._handles += answer.count(HANDLE)
             self._send("resume", call_id, answer.decode())
         else:
-            told = {"type": type(answer).__name__, "code": answer.code, "message": answer.message,
-                    "capability": answer.capability, "retryable": answer.retryable}  # fmt: skip
-            self._send("refuse", call_id, told)
+            self._send("refuse", call_id, tell_error(answer))
         return Waiting()
 
     def proceed(self) -> Answer:
         """Nothing: a worker goes on by itself."""
+        return Waiting()
+
+    def abandon(self, entry: int) -> Answer:
+        """Has the worker end an entry. Its end may be on its way, and is still taken."""
+        self._send("abandon", entry)
+        return Waiting()
+
+    def deadlock(self, waits: Mapping[int, str]) -> Answer:
+        """Has the worker say who waits for what."""
+        self._send("deadlock", [[number, what] for number, what in waits.items()])
         return Waiting()
 
     def interrupt(self, reason: LlmspellError) -> Answer:
@@ -240,6 +316,8 @@ class RemoteIsolate:
                 raise ProtocolError(f"{word!r} before it was ready")
             self._ready.set_result({str(name): str(why) for name, why in fields[0].items()})
             return
+        if not self._sent:
+            raise ProtocolError(f"{word!r} before it was asked anything")
         if word != "state":
             self._states = 0
         match word:
@@ -261,20 +339,44 @@ class RemoteIsolate:
                 if self._open_calls < 0:
                     raise ProtocolError("more calls cancelled than made")
                 self._deliver(Waiting(cancelled=[fields[0]]))
+            case "near":
+                if fields[0] not in WARNED or fields[0] in self._near:
+                    raise ProtocolError("a warning that cannot be")
+                self._near.add(fields[0])
+                self._deliver(Waiting(near=(fields[0],)))
+            case "drop":
+                self._take_dropped(fields[0])
             case "done" | "fail":
                 self._take_end(word, *fields)
             case _:
                 raise ProtocolError(f"{word!r} at the wrong time")
 
     def _take_state(
-        self, handled: int, busy: bool, steps: int, memory: int, cpu: float, where: list[Any]
+        self,
+        handled: int,
+        busy: bool,
+        steps: int,
+        memory: int,
+        peak: int,
+        tasks: int,
+        cpu: float,
+        where: list[Any],
     ) -> None:
         self._states += 1
         if not self._handled <= handled <= self._sent or self._states > 2 * handled + 2:
             raise ProtocolError("a state that cannot be")
         self._handled, self._busy = handled, busy
-        self._usage = EngineUsage(steps, memory, cpu)
+        self._usage = EngineUsage(steps, memory, cpu, peak, tasks)
         self._where = read_frames(where)
+
+    def _take_dropped(self, told: list[Any]) -> None:
+        if len(told) % 2 or not all(type(number) is int and number > 0 for number in told):
+            raise ProtocolError("handles that are none")
+        pairs = list(zip(told[::2], told[1::2], strict=True))
+        self._handles -= sum(times for _, times in pairs)
+        if self._handles < 0 or not pairs:
+            raise ProtocolError("more handles dropped than given")
+        self._deliver(Waiting(dropped=pairs))
 
     def _take_end(self, word: str, entry: int, told: Any) -> None:
         if entry not in self._entries:
@@ -298,13 +400,17 @@ class RemoteIsolate:
         self._lost(self._ending(message[1]) if message else SpellCrashed("could not be reached"))
 
     def _ending(self, status: int) -> LlmspellError:
-        code = os.waitstatus_to_exitcode(status)
+        try:
+            code = os.waitstatus_to_exitcode(status)
+            died = signal.Signals(-code).name if code < 0 else ""
+        except (ValueError, OverflowError):  # a worker can send this frame too
+            return SpellCrashed("ended in a way that there is not")
         if code == OUT_OF_MEMORY:
             return MemoryLimit(f"{self._limits.memory} bytes")
         if code == -getattr(signal, "SIGXCPU", 0) and self._limits.cpu is not None:
             return TimeLimit(f"{self._limits.cpu:g} s of processor time")
         if code < 0:
-            return SpellCrashed(f"died of {signal.Signals(-code).name}", signal=-code)
+            return SpellCrashed(f"died of {died}", signal=-code)
         return SpellCrashed(f"ended by itself, with code {code}")
 
     def _lost(self, error: LlmspellError) -> None:
@@ -313,79 +419,3 @@ class RemoteIsolate:
             self._ready.set_exception(error)
         elif self._over is None:
             self._fail(error)
-
-
-class Channel(asyncio.Protocol):
-    """The host's end of a channel: reads in slices, so that a flood delays nobody."""
-
-    def __init__(self, isolate: RemoteIsolate, loop: asyncio.AbstractEventLoop) -> None:
-        self._isolate = isolate
-        self._loop = loop
-        self._frames = Frames(TO_HOST)
-        self._transport: asyncio.Transport | None = None
-        self._paused = self._ended = self._closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        if self._closed:
-            transport.abort()
-
-    def data_received(self, data: bytes) -> None:
-        self._frames.feed(data)
-        if not self._paused:
-            self._take()
-
-    def eof_received(self) -> bool:
-        self._ended = True
-        if not self._paused:
-            self._take()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        if not self._paused:
-            self._take()
-
-    def send(self, data: bytes) -> None:
-        """Sends a frame, now or when the worker reads on."""
-        if self._transport is not None:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Hangs up."""
-        if not self._closed:
-            self._closed = True
-            if self._transport is not None:
-                self._transport.abort()
-
-    def _take(self) -> None:
-        self._paused = False
-        until = monotonic() + SLICE
-        try:
-            while not self._closed and (message := next(self._frames, None)) is not None:
-                if message[0] == "exit":
-                    self._isolate.gone(message)
-                    return
-                self._isolate.heard(message)
-                if monotonic() > until:
-                    self._pause()
-                    return
-        except ProtocolError as error:
-            if (exit := self._frames.last()) is not None:
-                self._isolate.gone(exit)
-            else:
-                self._isolate.broken(str(error))
-            return
-        if self._closed or self._transport is None:
-            return
-        if self._ended:
-            self._isolate.gone(self._frames.last())
-        else:
-            self._transport.resume_reading()
-
-    def _pause(self) -> None:
-        self._paused = True
-        if self._transport is not None:
-            self._transport.pause_reading()
-        self._loop.call_soon(self._take)

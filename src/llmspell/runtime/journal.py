@@ -94,8 +94,8 @@ class Replayer:
             raise UsageError(f"cannot replay {path}: it is not UTF-8 text") from None
         for number, line in enumerate(lines, 1):
             try:
-                if line:
-                    name, args, answer = _read(json.loads(line))
+                if line and not _is_of_checkpoint(told := json.loads(line)):
+                    name, args, answer = _read(told)
                     self._answers[name, args].append(Recorded(number, answer))
             except (ValueError, KeyError, TypeError):
                 reason = f"line {number} is not a recorded call"
@@ -114,6 +114,12 @@ class Replayer:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _is_of_checkpoint(line: Any) -> bool:
+    """Whether a line is what a checkpoint has besides the calls of a recording."""
+    others = ("checkpoint", "function", "abandoned")
+    return isinstance(line, dict) and "call" not in line and any(name in line for name in others)
 
 
 def _read(line: dict[str, Any]) -> tuple[str, str, bytes | CapabilityError]:

@@ -43,6 +43,9 @@ if sys.platform != "win32":
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 38
 CLOSE_RANGE, CREATE_RULESET, RESTRICT_SELF = 436, 444, 446  # on every architecture
 
+NICE = 5
+"""How far a worker's priority is below the host's: spells that compute must not delay the host."""
+
 Layer = Callable[[], str | int | None]
 """Does what a layer is; gives or raises the reason when it could not."""
 
@@ -181,6 +184,7 @@ def _set_limits(bounds: Bounds, size: int, kept: int) -> str:
     if size:
         limits["AS"] = (size + bounds.memory,) * 2
     reasons = {name: _attempt(partial(_set_limit, name, *limits[name])) for name in limits}
+    reasons["priority"] = _attempt(_give_way)
     if not size:
         reasons["AS"] = "the size of this process is unknown"
     # A program that takes core dumps gets them whatever the limit is, but not from a process
@@ -198,6 +202,10 @@ def _address_space() -> int:
     pages = os.read(file, 64).split()[0]
     os.close(file)
     return int(pages) * resource.getpagesize()
+
+
+def _give_way() -> None:
+    os.nice(NICE)
 
 
 def _set_limit(name: str, soft: int, hard: int) -> None:

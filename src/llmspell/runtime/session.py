@@ -11,84 +11,39 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import cache
-from time import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ..engines import SUFFIXES, TRUSTED_ONLY, engine
-from ..engines.base import Engine, Remote
-from ..errors import (
-    IsolationError,
-    LlmspellError,
-    OutputLimit,
-    ParamError,
-    ScriptRuntimeError,
-    UsageError,
-)
-from ..host.context import Context
+from ..engines.base import Engine
+from ..errors import UsageError
 from ..host.services import Services
 from ..host.settings import Environment, Settings
-from ..host.tools import Tool, Toolbox
-from ..limits import LEVEL_LIMITS, Limits, Meter, Usage
+from ..limits import LEVEL_LIMITS, Tenant
 from ..policy import ISOLATIONS, Policy
 from ..spells.program import Program
-from ..values import CannotCross, decode, encode, refuse_references
-from .catalogue import CATALOGUE, signatures
-from .driver import Driver
-from .gate import CallRecord, Gate
+from .cache import ChunkCache, shared
+from .catalogue import builtin_tools, names, preload_namespaces, selection
+from .gate import CallRecord
 from .journal import Recorder, Replayer
+from .result import Result
+from .run import Run, engine_for, raised
 
 if TYPE_CHECKING:
-    from ..capability import Capability
+    from ..host.channels import SharedChannel
+    from ..host.tools import Tool
+    from ..host.usage import ResourceUsage
+    from .checkpoint import Checkpoint
+    from .deadlocks import Neighbours
+    from .functions import Function
+    from .lifecycle import LifecycleEvent, Lives
+    from .modules import Modules
+    from .pool import Pool
+    from .running import Running
 
 
 Source = str | os.PathLike[str] | Program
 """A path, source text, or a program that was read already."""
-
-
-class Result:
-    """What a run came to.
-
-    value: what the spell returned, or None.
-    output: all it printed.
-    usage: what it used.
-    calls: its host calls, in the order they were answered.
-    run_id: names the run in logs.
-    engine, limits: what it ran in, and within.
-    seed: what the random numbers of the script started from.
-    isolation: each layer of isolation -> why it was not active, or "" when it was.
-    error: what ended it, or None. `run` raises it; `attempt` leaves it here.
-    """
-
-    __slots__ = ("calls", "engine", "error", "isolation", "limits", "output", "run_id", "seed",
-                 "usage", "value")  # fmt: skip
-
-    def __init__(self, run_id: str, engine: Engine, limits: Limits, seed: int) -> None:
-        self.run_id = run_id
-        self.engine = engine
-        self.limits = limits
-        self.seed = seed
-        self.value: Any = None
-        self.output = ""
-        self.usage = Usage()
-        self.calls: list[CallRecord] = []
-        self.isolation: dict[str, str] = {}
-        self.error: LlmspellError | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON output, a complete record of the run. It holds no secret."""
-        return {
-            "run_id": self.run_id,
-            "engine": f"{self.engine.name} ({self.engine.version})",
-            "seed": self.seed,
-            "limits": self.limits._asdict(),
-            "result": self.value,
-            "output": self.output,
-            "usage": self.usage.as_dict(),
-            "isolation": self.isolation,
-            "error": None if self.error is None else self.error.as_dict(),
-        }
 
 
 class Session:
@@ -100,8 +55,16 @@ class Session:
         level untrusted; "none" runs it in this process.
     require: layers of isolation, such as "seccomp", without which nothing is run.
     allow: further grants, such as "fs.read:./docs/**".
-    limits: replaces limits of the level: {"time": 30, "memory": "64MB"}.
+    limits: replaces limits of the level: {"time": 30, "memory": "64MB"}, or names a profile of
+        them: "strict", {"profile": "strict", "time": 60}.
+    functions: functions of this program by name, such as "shop.price", for its scripts to call.
+    tenant: whose quotas of memory, runs, tokens and dollars its runs share with others.
+    sandbox: how much of its language's library a script has: "minimal" (all, the default),
+        "standard", "strict", or a list such as ["string.*", "math.floor"].
     modules: script modules by name, for `require` and `import`.
+    features: feature sets or namespaces to offer, such as "llm"; all there are by default.
+    preload: namespaces or feature sets to import now and not at their first call.
+    cache: where compiled programs are kept; sessions of a process share one by default.
     seed: where the random numbers of every spell start; each run gets its own by default.
     model: "provider/model" to use where a spell names none.
     folder: where relative paths start; the current folder by default.
@@ -110,6 +73,11 @@ class Session:
     log: gets (level, message, fields) of log calls.
     notify: gets one-line remarks for the person running this.
     on_call: gets a CallRecord as each call is answered.
+    on_warning: gets what a run has used when it comes near a limit, once for each limit.
+    on_lifecycle: gets a LifecycleEvent as isolates are made, given to runs and closed.
+    pool: a Pool, or its numbers such as {"min": 4, "max": 100}: isolates made ahead, and a bound
+        on the runs at the same time. None has each run make its own.
+    locals: has errors tell what the variables of their frames held, as short text.
     record, replay: a file to record the calls of the next runs to, or to answer them from.
     """
 
@@ -121,8 +89,14 @@ class Session:
         isolation: str | None = None,
         require: Iterable[str] = (),
         allow: Iterable[str] = (),
-        limits: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | str | None = None,
+        functions: Mapping[str, Callable[..., Any] | Function] | None = None,
+        tenant: Tenant | None = None,
+        sandbox: str | Iterable[str] | None = None,
         modules: Mapping[str, str] | None = None,
+        features: str | Iterable[str] | None = None,
+        preload: str | Iterable[str] = (),
+        cache: ChunkCache | None = None,
         seed: int | None = None,
         model: str | None = None,
         folder: str | os.PathLike[str] = ".",
@@ -132,11 +106,17 @@ class Session:
         log: Callable[[str, str, dict[str, object]], None] | None = None,
         notify: Callable[[str], None] | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
+        on_warning: Callable[[ResourceUsage], None] | None = None,
+        on_lifecycle: Callable[[LifecycleEvent], None] | None = None,
+        pool: Pool | Mapping[str, Any] | None = None,
+        locals: bool = False,
         record: str | os.PathLike[str] | None = None,
         replay: str | os.PathLike[str] | None = None,
     ) -> None:
         self.policy = Policy(level, allow, os.fspath(folder))
         self.limits = LEVEL_LIMITS[level].updated(limits or {})
+        self.tenant = tenant
+        self.peak_memory = 0
         self.engine = engine
         self.isolation = isolation or ("process" if level == "untrusted" else "none")
         self.require = tuple(require)
@@ -145,7 +125,22 @@ class Session:
         self.modules = dict(modules or {})
         self.output = output
         self.on_call = on_call
+        self.on_warning = on_warning
+        self.locals = locals
         settings = settings or Settings.load(os.environ, self.policy.base)
+        self.sandbox = _words(settings.sandbox if sandbox is None else sandbox)
+        self.features = _words(settings.features if features is None else features)
+        self.catalogue, self.names = selection(self.features), names(self.features)
+        self.tools: Callable[[], Mapping[str, Tool]] = partial(builtin_tools, self.features)
+        if functions:
+            from .functions import Functions
+
+            given = Functions(functions, self.features)
+            self.catalogue, self.names, self.tools = given.catalogue, given.names, given.tools
+        if preload:
+            preload_namespaces(_words(preload), self.features)
+        self.cache = cache or shared(settings.cache_folder(os.environ))
+        self.found_modules: Modules | None = None
         keys = [p.api_key_env for p in settings.providers.values() if p.api_key_env]
         environment = Environment(os.environ, self.policy.base, keys)
         self.services = Services(
@@ -165,6 +160,23 @@ class Session:
         elif replay is not None:
             self.journal = Replayer(replay)
 
+        self.started: set[Running] = set()
+        self.pool: Pool | None = None
+        self.lives: Lives | None = None
+        if pool is not None or on_lifecycle is not None:
+            from .lifecycle import Lives
+
+            self.lives = Lives(on_lifecycle)
+        if pool is not None and self.lives is not None:
+            from .pool import Pool
+
+            self.pool = Pool.of(pool)
+            self.pool.join(self, self.lives)
+
+    def default_engine(self) -> Engine:
+        """The engine of programs whose name does not tell."""
+        return engine_for(self.engine or "lua", self.isolation)
+
     def _check_isolation(self) -> None:
         if self.isolation not in ISOLATIONS:
             known = " or ".join(ISOLATIONS)
@@ -179,13 +191,22 @@ class Session:
                     raise UsageError(f"{layer!r} is not a layer: use some of {', '.join(LAYERS)}")
 
     async def __aenter__(self) -> Session:
+        if self.pool is not None:
+            await self.pool.start()
         return self
 
     async def __aexit__(self, *details: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes every service: no socket, file or task stays behind."""
+        """Closes every service: no socket, file or task stays behind.
+
+        Runs of a pool are ended; `await pool.aclose(seconds)` before waits for them.
+        """
+        for running in list(self.started):
+            await running.cancel()
+        if self.pool is not None:
+            await self.pool.aclose()
         self._close_journal()
         await self.services.aclose()
 
@@ -193,46 +214,122 @@ class Session:
         if self.journal is not None:
             self.journal.close()
 
+    @property
+    def memory(self) -> int:
+        """Bytes that its scripts hold now; `peak_memory` is the most that one of them held."""
+        held = self.neighbours.memory() if "neighbours" in self.__dict__ else []
+        self.peak_memory = max(self.peak_memory, *held, 0)
+        return sum(held)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """The runs that wait for something: they may wait for each other."""
+        from .deadlocks import Neighbours
+
+        return Neighbours()
+
+    def channel(self, name: str, capacity: int | None = None) -> SharedChannel:
+        """The channel that spells get by `channel.open(name)`, for this program to talk with them.
+
+        capacity: how many values it keeps when this makes it; 0 by default.
+        Raises UsageError for a name or capacity that cannot be, and in a replay, which has none.
+        """
+        from ..host.channels import SharedChannel
+
+        if self.journal is not None and self.journal.replays:
+            raise UsageError("a replay has no channels: the recording answers for the program")
+        return SharedChannel(self.services.channels, name, capacity)
+
     async def run(
         self,
         source_or_path: Source,
         params: Mapping[str, Any] | None = None,
         *,
-        limits: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | str | None = None,
     ) -> Result:
         """Runs a spell. Raises what ended it; `error.result` then holds what ran before."""
-        return _raised(await self.attempt(source_or_path, params, limits=limits))
+        return raised(await self.attempt(source_or_path, params, limits=limits))
 
     async def attempt(
         self,
         source_or_path: Source,
         params: Mapping[str, Any] | None = None,
         *,
-        limits: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | str | None = None,
     ) -> Result:
         """Runs a spell and gives its result, with the error that ended it, if any, inside."""
-        run = Run(self, Program.of(source_or_path), params or {}, limits or {})
+        program = Program.of(source_or_path, self.cache.sources)
+        if self.pool is None:
+            return await self._attempt(program, params, limits)
+        async with self.pool.place():
+            return await self._attempt(program, params, limits)
+
+    async def _attempt(
+        self,
+        program: Program,
+        params: Mapping[str, Any] | None,
+        limits: Mapping[str, Any] | str | None,
+    ) -> Result:
+        run = Run(self, program, params or {}, limits or {})
         try:
             return await run.attempt()
         finally:
             await run.close()
+
+    def start(
+        self,
+        source_or_path: Source,
+        params: Mapping[str, Any] | None = None,
+        *,
+        limits: Mapping[str, Any] | str | None = None,
+        keep: str | os.PathLike[str] | None = None,
+    ) -> Running:
+        """Starts a spell that can be restored, inside an event loop, and does not wait for it.
+
+        keep: a file that holds its checkpoint, up to date at every moment.
+        Raises UsageError in a session that records or replays.
+        """
+        from .running import Running
+
+        program = Program.of(source_or_path, self.cache.sources)
+        return Running(self, program, params or {}, limits or {}, None, keep)
+
+    def restore(
+        self,
+        checkpoint: Checkpoint,
+        source_or_path: Source | None = None,
+        *,
+        limits: Mapping[str, Any] | str | None = None,
+        keep: str | os.PathLike[str] | None = None,
+    ) -> Running:
+        """Starts a spell where a checkpoint of it was made, under the policy of this session.
+
+        source_or_path: the program, to find its modules; it must not have changed. Without it, the
+            program is the one in the checkpoint.
+        Raises RestoreError with the first thing that is not as it was.
+        """
+        from .running import Running
+
+        given = checkpoint.program if source_or_path is None else source_or_path
+        program = Program.of(given, self.cache.sources)
+        return Running(self, program, checkpoint.params, limits or {}, checkpoint, keep)
 
     def run_sync(
         self,
         source_or_path: Source,
         params: Mapping[str, Any] | None = None,
         *,
-        limits: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | str | None = None,
     ) -> Result:
         """`run` for programs without an event loop. Closes the session."""
-        return _raised(self.attempt_sync(source_or_path, params, limits=limits))
+        return raised(self.attempt_sync(source_or_path, params, limits=limits))
 
     def attempt_sync(
         self,
         source_or_path: Source,
         params: Mapping[str, Any] | None = None,
         *,
-        limits: Mapping[str, Any] | None = None,
+        limits: Mapping[str, Any] | str | None = None,
     ) -> Result:
         """`attempt` for programs without an event loop. Closes the session.
 
@@ -241,11 +338,16 @@ class Session:
         asyncio = sys.modules.get("asyncio")
         if asyncio is not None and asyncio._get_running_loop() is not None:
             raise UsageError("run_sync cannot be used inside an event loop: await run() instead")
-        run = Run(self, Program.of(source_or_path), params or {}, limits or {})
+        program = Program.of(source_or_path, self.cache.sources)
+        if self.pool is not None:
+            raise UsageError(
+                "a session with a pool is for programs with an event loop: await run()"
+            )
+        run = Run(self, program, params or {}, limits or {})
         if not run.remote:
             run.begin()
             if run.advance() and not run.open and not self.services.open:
-                run.isolate.close()
+                run.release()
                 self._close_journal()
                 return run.result
 
@@ -261,216 +363,5 @@ class Session:
         return run_loop(rest())
 
 
-class Run:
-    """One run of one program, from compiling to closing."""
-
-    def __init__(
-        self,
-        session: Session,
-        program: Program,
-        params: Mapping[str, Any],
-        limits: Mapping[str, Any],
-    ) -> None:
-        self._program = program
-        self._session = session
-        bounds = session.limits.updated(limits)
-        chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
-        self._engine = _engine(chosen, session.isolation)
-        name = self._engine.name
-        if name in TRUSTED_ONLY and session.policy.level == "untrusted":
-            raise UsageError(f"the engine {name} is not for level untrusted: its limits are softer")
-        for limit in ("steps", "memory"):
-            if getattr(bounds, limit) is not None and limit not in self._engine.features:
-                raise UsageError(f"the engine {name} cannot keep a {limit} limit")
-        run_id = f"{int(time() * 1000):x}-{os.urandom(4).hex()}"
-        seed = int.from_bytes(os.urandom(4)) >> 1 if session.seed is None else session.seed
-        self.result = Result(run_id, self._engine, bounds, seed)
-        self.params = _parameters(params, bounds.depth)
-        self.isolate = self._engine.isolate(signatures(), bounds)
-        self.remote = isinstance(self.isolate, Remote)
-        if session.isolation == "process" and not self.remote:
-            raise UsageError(f"the engine {name} was given as an object, which cannot be isolated")
-        self.driver = Driver(self.isolate, bounds, Meter(bounds, self.result.usage))
-        self._hide = session.services.environment.filter
-        self.driver.gate = self.gate = Gate(
-            CATALOGUE,
-            self.driver.call_function,
-            session.journal,
-            session.on_call,
-            self._hide.text,
-        )
-        self._output: list[str] = []
-        self._sources = {program.name: program.source}
-        self.gate.context = Context(
-            policy=session.policy,
-            meter=self.driver.meter,
-            services=session.services,
-            invoke=self.gate.call,
-            write=self._write,
-            load_module=self._load_module,
-            tools=Toolbox(builtin_tools),
-        )
-
-    @property
-    def open(self) -> bool:
-        """Whether the run holds host objects that must be closed."""
-        return self.gate.open
-
-    async def attempt(self) -> Result:
-        """Runs from beginning to end."""
-        if isinstance(self.isolate, Remote):
-            connect = self.isolate.connect
-            try:
-                self.result.isolation = await connect(self.driver.deliver, self.driver.fail)
-            except LlmspellError as error:
-                self.driver.fail(error)
-                self._conclude()
-                return self.result
-        self.begin()
-        return await self.finish()
-
-    def _check_layers(self) -> None:
-        """Refuses to run where a required layer is not active."""
-        active = self.result.isolation
-        absent = "not there" if self.remote else "the spell is not isolated"
-        missing = [layer for layer in self._session.require if active.get(layer, absent)]
-        if missing:
-            why = "; ".join(f"{layer}: {active.get(layer) or absent}" for layer in missing)
-            raise IsolationError(f"a layer of isolation that is required is missing: {why}")
-
-    def begin(self) -> None:
-        """Compiles the program and runs its first turn."""
-        try:
-            self._check_layers()
-            chunk = self._engine.compile(self._program.source, self._program.name)
-        except LlmspellError as error:
-            self.driver.fail(error)
-        else:
-            self.driver.start(chunk, self.params, self.result.seed)
-
-    def advance(self) -> bool:
-        """Runs as far as possible without waiting. Tells whether the run has ended."""
-        over = self.driver.advance()
-        if over:
-            self._conclude()
-        return over
-
-    async def finish(self) -> Result:
-        """Runs to the end."""
-        await self.driver.finish()
-        self._conclude()
-        return self.result
-
-    async def close(self) -> None:
-        """Frees the isolate and whatever the script left open."""
-        self.isolate.close()
-        await self.gate.close()
-
-    def _conclude(self) -> None:
-        ended = self.driver.result
-        assert ended is not None
-        self.driver.usage()
-        # Once more, as a whole: a secret may have been printed in pieces.
-        self.result.output = self._hide.text("".join(self._output))
-        self.result.calls = self.gate.records
-        if ended.error is not None:
-            self.result.error = self._located(ended.error)
-            ended.error.host_error = self.gate.failures.get(ended.error.message)
-            return
-        told = self._hide.text(ended.value.decode())
-        value = decode(told.encode(), self.driver.call_function)
-        try:
-            refuse_references(value, "the result")
-        except CannotCross as error:
-            self.result.error = ScriptRuntimeError(str(error))
-        else:
-            self.result.value = value
-
-    def _located(self, error: LlmspellError) -> LlmspellError:
-        """Adds the source line the error names. What a script raised may hold what it read."""
-        error.message = self._hide.text(error.message)
-        error.args = (error.message,)
-        if isinstance(error, ScriptRuntimeError):
-            error.value = self._hide.data(error.value)
-        source = self._sources.get(error.file, "")
-        if 0 < error.line <= source.count("\n") + 1:
-            line = source.split("\n")[error.line - 1].rstrip()
-            error.source_line = self._hide.text(line)
-        return error
-
-    def _write(self, text: str) -> None:
-        text = self._hide.text(text)
-        kept = self.driver.meter.charge_output(text)
-        self._output.append(kept)
-        if self._session.output is not None:
-            self._session.output(kept)
-        if len(kept) < len(text):
-            raise OutputLimit(f"{self.driver.limits.output} bytes")
-
-    def _load_module(self, name: str) -> tuple[str, str] | None:
-        """Modules given by the caller first, then those beside the program and in its lib/."""
-        found = self._find_module(name)
-        if found is not None:
-            source, shown = found
-            self._sources[shown] = source
-        return found
-
-    def _find_module(self, name: str) -> tuple[str, str] | None:
-        given = self._session.modules.get(name)
-        if given is not None:
-            return given, name
-        folder = self._program.folder
-        if folder is None or ".." in name or name.startswith("/"):
-            return None
-        from pathlib import Path
-
-        from ..host.files import Files
-
-        own = Files(Path(folder), Policy("untrusted", [f"fs.read:{folder}/**"]).demand)
-        for suffix in self._engine.suffixes:
-            relative = name.replace(".", "/") + suffix
-            for path in (relative, f"lib/{relative}"):
-                if own.exists(path):
-                    return own.read(path).decode(errors="replace"), path
-        return None
-
-
-def _engine(chosen: str | Engine, isolation: str) -> Engine:
-    if not isinstance(chosen, str):
-        return chosen
-    if isolation == "none":
-        return engine(chosen)
-    from .isolation import isolated
-
-    return isolated(chosen)
-
-
-def _parameters(params: Mapping[str, Any], depth: int) -> bytes:
-    try:
-        return encode(dict(params), "params", depth)
-    except CannotCross as error:
-        raise ParamError(str(error)) from None
-
-
-@cache
-def builtin_tools() -> dict[str, Tool]:
-    """Every capability a model may call, as a tool."""
-    return {
-        item.tool: Tool(item.tool, item.doc, item.schema(), _tool_call(item), "builtin")
-        for item in CATALOGUE.values()
-        if item.tool
-    }
-
-
-def _tool_call(item: Capability) -> Callable[[Context, dict[str, Any]], Awaitable[Any]]:
-    async def call(ctx: Context, args: dict[str, Any]) -> Any:
-        return await ctx.invoke(item.name, *(args.get(p.name) for p in item.params))
-
-    return call
-
-
-def _raised(result: Result) -> Result:
-    if result.error is not None:
-        result.error.result = result
-        raise result.error
-    return result
+def _words(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -24,9 +24,19 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 from ..engines import engine
-from ..engines.base import Answer, Busy, Chunk, Done, Ended, Engine, Isolate, Signature
+from ..engines.base import (
+    Answer,
+    Busy,
+    Chunk,
+    Done,
+    Ended,
+    Engine,
+    Isolate,
+    Sandbox,
+    Signature,
+    Waiting,
+)
 from ..errors import (
-    CAPABILITY_ERRORS,
     BadArgument,
     CapabilityError,
     LlmspellError,
@@ -34,7 +44,7 @@ from ..errors import (
     TimeLimit,
 )
 from ..limits import Limits
-from .frames import MAX_TEXT, TO_WORKER, Frames, exit_frame, pack, tell_error
+from .frames import MAX_TEXT, TO_WORKER, Frames, exit_frame, pack, read_error, tell_error
 from .lockdown import Bounds, lock_down, prepare
 
 TURN = 0.004
@@ -49,7 +59,8 @@ IDLE = 0.02
 AHEAD = 2
 """Milliseconds a zygote lets pass before it forks ahead: a worker at its start needs the time."""
 
-WARM = "local t = {('x'):rep(2), tostring(1), math.pi, pcall(error)} return {#t}"
+USAGE = "limits.usage"
+"""The call that is answered by the host with what the worker told of its state before."""
 
 OUT_OF_MEMORY = 78
 """Exit code of a worker that could not even tell that its memory was used up."""
@@ -67,7 +78,8 @@ class Worker:
         self._limits = Limits()
         self._deadline = float("inf")
         self._isolate: Isolate
-        self._over = self._busy = False
+        self._over = self._busy = self._orderly = False
+        self._warned = False
         self._told = True
         self._calls = self._output = 0
         self._refused: list[tuple[int, CapabilityError]] = []
@@ -84,7 +96,9 @@ class Worker:
         self._channel.sendall(pack("ready", layers))
         while True:
             self._isolate.allot(TURN, self._deadline - monotonic())
-            if self._refused:
+            if self._busy and self._orderly:
+                answer = self._isolate.proceed()
+            elif self._refused:
                 answer = self._isolate.resume(*self._refused.pop())
             elif (message := self._next()) is not None:
                 answer = self._handle(message)
@@ -106,12 +120,31 @@ class Worker:
                 except LlmspellError as error:
                     return Done(ended=[Ended(entry, error=error)])
                 return self._isolate.run(entry, chunk, params.encode(), seed)
+            case ["well"]:
+                self._channel.sendall(pack("ready", {}))
+                return Waiting()
+            case ["restrict", allowed, removed, name]:
+                self._isolate.restrict(Sandbox(name, frozenset(allowed), frozenset(removed)))
+                return Waiting()
+            case ["reveal"]:
+                self._isolate.reveal()
+                return Waiting()
+            case ["reproduce"]:
+                self._isolate.reproduce()
+                self._orderly = True
+                return Waiting()
             case ["call", entry, function, args]:
                 return self._isolate.call(entry, function, args.encode())
             case ["resume", call, text]:
                 return self._isolate.resume(call, text.encode())
             case ["refuse", call, told]:
-                return self._isolate.resume(call, _refusal(told))
+                refusal = read_error(told)
+                assert isinstance(refusal, CapabilityError)
+                return self._isolate.resume(call, refusal)
+            case ["abandon", entry]:
+                return self._isolate.abandon(entry)
+            case ["deadlock", waits]:
+                return self._isolate.deadlock(dict(waits))
         raise ValueError(message[0])
 
     def _within_time(self, answer: Answer) -> Answer:
@@ -120,7 +153,7 @@ class Worker:
         if not isinstance(answer, Done) and not self._over:
             if limits.cpu is not None and self._isolate.usage().cpu > limits.cpu:
                 return self._end(TimeLimit(f"{limits.cpu:g} s of processor time"), answer)
-            if isinstance(answer, Busy) and monotonic() >= self._deadline:
+            if monotonic() >= self._deadline:
                 return self._end(TimeLimit(f"{limits.time:g} s"), answer)
         return answer
 
@@ -134,6 +167,10 @@ class Worker:
     def _tell(self, answer: Answer) -> None:
         """Sends what came out of a turn; the state first where it may be the last thing heard."""
         events = bytearray()
+        given_up = set(answer.cancelled)
+        asked = any(call.name == USAGE for call in answer.calls)
+        for number in sorted(given_up.difference(call.id for call in answer.calls)):
+            events += pack("cancel", number)
         for call in answer.calls:
             if call.id == 0:
                 self._output += len(call.args)
@@ -144,8 +181,10 @@ class Worker:
             else:
                 self._calls += 1
                 events += pack("call", call.id, call.name, call.args.decode())
-        for number in answer.cancelled:
-            events += pack("cancel", number)
+                if call.id in given_up:
+                    events += pack("cancel", call.id)
+        if answer.dropped:
+            events += pack("drop", [number for pair in answer.dropped for number in pair])
         for ended in answer.ended:
             if ended.error is None and len(ended.value) > MAX_TEXT:
                 large = ScriptRuntimeError(f"the result is larger than {MAX_TEXT} bytes")
@@ -155,7 +194,10 @@ class Worker:
             else:
                 events += pack("fail", ended.entry, tell_error(ended.error))
         self._told = False
-        if answer.ended or self._near_limit():
+        self._warned = bool(answer.near)
+        for name in answer.near:
+            events += pack("near", name)
+        if answer.near or asked or (events and self._near_limit()) or answer.ended:
             events[:0] = self._state(not isinstance(answer, Done))
         if events:
             self._channel.sendall(events)
@@ -174,7 +216,8 @@ class Worker:
         self._told = True
         used = self._isolate.usage()
         where = [list(frame) for frame in self._isolate.where()] if located else []
-        return pack("state", self._handled, self._busy, used.steps, used.memory, used.cpu, where)
+        counts = used.steps, used.memory, used.peak, used.tasks
+        return pack("state", self._handled, self._busy, *counts, used.cpu, where)
 
     @staticmethod
     def _printed(text: str) -> bytes:
@@ -183,9 +226,11 @@ class Worker:
 
     def _next(self) -> list[Any] | None:
         """The next message; None when there is none yet and the script has more to do."""
-        for message in self._frames:
+        if (message := next(self._frames, None)) is not None:
             return message
-        readable, _, _ = select.select([self._channel], [], [], 0 if self._busy else IDLE)
+        # A busy script that is near a limit may be over it before the host could warn it.
+        patience = 0 if self._busy and not self._warned else IDLE
+        readable, _, _ = select.select([self._channel], [], [], patience)
         if not readable:
             if self._busy:
                 return None
@@ -194,22 +239,12 @@ class Worker:
         return self._read()
 
     def _read(self) -> list[Any]:
-        while True:
-            for message in self._frames:
-                return message
+        while (message := next(self._frames, None)) is None:
             data = self._channel.recv(65536)
             if not data:
                 os._exit(0)
             self._frames.feed(data)
-
-
-def _refusal(told: dict[str, Any]) -> CapabilityError:
-    return CAPABILITY_ERRORS[told["type"]](
-        told["message"],
-        code=told["code"],
-        capability=told["capability"],
-        retryable=told["retryable"],
-    )
+        return message
 
 
 Opening = tuple[Engine, Isolate]
@@ -233,7 +268,8 @@ def read_names(stream: BinaryIO) -> tuple[Engine, Mapping[str, Signature]]:
     frames = Frames(TO_WORKER)
     while True:
         for _, name, names in frames:
-            return engine(name), {n: Signature(tuple(params), *rest) for n, params, *rest in names}
+            bound = {n: Signature(tuple(params), *rest) for n, params, *rest in names}
+            return engine(name, machine_code=False), bound
         data = stream.read(frames.missing)
         if not data:
             os._exit(0)
@@ -241,11 +277,17 @@ def read_names(stream: BinaryIO) -> tuple[Engine, Mapping[str, Signature]]:
 
 
 def warm(chosen: Engine, names: Mapping[str, Signature]) -> None:
-    """Runs one small program, so that a forked worker finds everything loaded."""
+    """Runs one small program, so that a worker finds everything loaded: locked down it cannot."""
     isolate = chosen.isolate(names, Limits())
-    chunk = chosen.compile(WARM, "warm")
+    if "locals" in chosen.features:
+        isolate.reveal()
+    if "reproduce" in chosen.features:
+        isolate.reproduce()
+    chunk = chosen.compile(chosen.warm, "warm")
     isolate.allot(1.0, 1.0)
     isolate.run(1, chunk, b"{}")
+    if "sandbox" in chosen.features:
+        isolate.restrict(Sandbox("", frozenset(), frozenset()))
     isolate.close()
     gc.collect()
     gc.freeze()
@@ -375,4 +417,5 @@ def main() -> None:
         warm(chosen, names)
         Zygote(channel, chosen, names).serve()
     else:
+        warm(chosen, names)
         work(channel, os.getppid(), (chosen, chosen.isolate(names, Limits())))

@@ -27,10 +27,19 @@ from typing import Any
 
 from ..engines import TRUSTED_ONLY
 from ..engines.base import Busy, Done, Engine, Signature, Waiting
-from ..errors import CapabilityError, HostFailure, LimitExceeded, ScriptSyntaxError, StepLimit
+from ..errors import (
+    CapabilityError,
+    HostFailure,
+    LimitExceeded,
+    ScriptRuntimeError,
+    ScriptSyntaxError,
+    StepLimit,
+)
 from ..host.settings import ProviderSettings, Settings
 from ..limits import Limits
-from ..runtime.session import Result, Run, Session
+from ..runtime.result import Result
+from ..runtime.run import Run
+from ..runtime.session import Session
 from ..spells.program import Program
 from ..values import decode, encode
 from .servers import ModelServer
@@ -43,8 +52,9 @@ COLUMNS = ("lua", "javascript", "tengo")
 class Case:
     """One row of the table.
 
-    `given` holds params, files, modules, level, allow, limits, stdin and model; `expect` holds
-    result, output, error (a part of the message), code, type, line, log and files.
+    `given` holds params, files, modules, level, allow, limits, stdin and model, and as needs the
+    features of an engine without which it is not asked; `expect` holds result, output, error (a
+    part of the message), code, type, line, log and files.
     """
 
     name: str
@@ -69,7 +79,7 @@ class TableError(ValueError):
     """The table itself is wrong."""
 
 
-KNOWN_GIVEN = {"params", "files", "modules", "level", "allow", "limits", "stdin", "model"}
+KNOWN_GIVEN = {"needs", "params", "files", "modules", "level", "allow", "limits", "stdin", "model"}
 KNOWN_EXPECT = {"result", "output", "error", "code", "type", "line", "log", "files"}
 
 
@@ -114,7 +124,8 @@ def unsuited(case: Case, engine: Engine) -> str:
     """Why an engine is not asked to run a case, or ""."""
     if engine.name in TRUSTED_ONLY and case.given.get("level") == "untrusted":
         return f"{engine.name} is for trusted spells only"
-    return ""
+    lacks = set(case.given.get("needs", ())) - engine.features
+    return f"{engine.name} has no {', '.join(sorted(lacks))}" if lacks else ""
 
 
 async def check_case(
@@ -222,11 +233,40 @@ PROGRAMS: Mapping[str, Mapping[str, str]] = {
         "caught": "local ok, e = pcall(probe.ask, 1) return {ok, e.code}",
         "uncaught": "probe.ask(1)",
         "function": "probe.ask(function(x) return probe.ask(x) + 1 end) return 0",
+        "deadlock": "async(function() probe.ask(2) end) local x = probe.ask(1)",
         "loop": "while true do end",
         "global": "local was = leaked leaked = 1 return was",
         "syntax": "return (",
         "output": "io.write('a') probe.ask(1) io.write('b')",
-    }
+    },
+    "javascript": {
+        "value": "export default params",
+        "calls": "const a = await probe.ask(1), b = await probe.ask(a); export default [a, b]",
+        "parallel": "export default parallel([() => probe.ask(1), () => probe.ask(2)])",
+        "caught": "let c; try { await probe.ask(1) } catch (e) { c = e.code }"
+        " export default [c === undefined, c]",
+        "uncaught": "await probe.ask(1)",
+        "function": "await probe.ask(async (x) => await probe.ask(x) + 1); export default 0",
+        "deadlock": "async(() => probe.ask(2)); await probe.ask(1)",
+        "loop": "for (;;);",
+        "global": "const was = globalThis.leaked; globalThis.leaked = 1; export default was",
+        "syntax": "export default (",
+        "output": "io.write('a'); await probe.ask(1); io.write('b')",
+    },
+    "tengo": {
+        "value": "export params",
+        "calls": "a := probe.ask(1); b := probe.ask(a); export [a, b]",
+        "parallel": "export parallel([func() { return probe.ask(1) },"
+        " func() { return probe.ask(2) }])",
+        "caught": "e := probe.ask(1); export [!is_error(e), e.value.code]",
+        "uncaught": "probe.ask(1)",
+        "function": "probe.ask(func(x) { return probe.ask(x) + 1 }); export 0",
+        "deadlock": "async(func() { probe.ask(2) }); x := probe.ask(1)",
+        "loop": "for { }",
+        "global": "was := result; result = 1; export was",
+        "syntax": "export (",
+        "output": 'io.write("a"); probe.ask(1); io.write("b")',
+    },
 }
 """What the protocol is checked with, in each language."""
 
@@ -350,6 +390,18 @@ def _check_functions(engine: Engine, programs: Mapping[str, str]) -> Iterator[st
         yield f"the program gave {answer.ended}"
 
 
+def _check_deadlock(engine: Engine, programs: Mapping[str, str]) -> Iterator[str]:
+    probe = _Protocol(engine)
+    calls = probe.run(programs["deadlock"]).calls
+    waits = {call.id: f"waits for {decode(call.args)[0]}" for call in calls}
+    answer = probe.isolate.deadlock(waits)
+    error = answer.ended[0].error
+    if not isinstance(answer, Done) or not isinstance(error, ScriptRuntimeError):
+        yield f"it ended with {answer.ended}"
+    elif error.line != 1 or not all(what in error.message for what in waits.values()):
+        yield f"the error does not say where, and who waits for what: {error}"
+
+
 def _check_limits(engine: Engine, programs: Mapping[str, str]) -> Iterator[str]:
     probe = _Protocol(engine)
     probe.isolate.allot(0.002, 60.0)
@@ -394,6 +446,7 @@ _CHECKS = {
     "parallel": _check_parallel,
     "errors": _check_errors,
     "functions": _check_functions,
+    "deadlock": _check_deadlock,
     "limits": _check_limits,
     "freshness": _check_freshness,
     "output": _check_output,

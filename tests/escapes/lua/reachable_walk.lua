@@ -2,19 +2,20 @@
 -- expect: ok 0
 
 local allowed = {
-  [""] = [[_G _VERSION agent assert async await collectgarbage coroutine debug env error fs getmetatable
-    http io ipairs json llm load loadstring log math next null os pairs parallel params pcall print
-    rawequal rawget rawlen rawset require select setmetatable sleep stream string table time tonumber
-    tools tostring type unpack utf8 xpcall]],
+  [""] = [[_G _VERSION agent assert async await breaker channel collectgarbage coroutine debug env error
+    errors fs getmetatable http io ipairs json limits llm load loadstring log math next null os pairs
+    parallel params pcall print promise rawequal rawget rawlen rawset require select setmetatable sleep
+    spawn stream string table time tonumber tools tostring type unpack usage utf8 xpcall]],
   coroutine = "close create isyieldable resume running status wrap yield",
   debug = "traceback",
   io = "read write",
-  math = [[abs acos asin atan ceil cos deg exp floor fmod frexp huge ldexp log max maxinteger min
-    mininteger modf pi pow rad random randomseed sin sqrt tan tointeger type ult]],
+  math = [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max
+    maxinteger min mininteger mod modf pi pow rad random randomseed sin sinh sqrt tan tanh tointeger
+    type ult]],
   os = "clock date difftime time",
   string = [[byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack
     upper]],
-  table = "concat getn insert maxn move pack remove sort unpack",
+  table = "concat foreach foreachi getn insert maxn move pack remove sort unpack",
   utf8 = "char charpattern codepoint codes len offset",
 }
 for name, words in next, allowed do

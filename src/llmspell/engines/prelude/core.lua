@@ -1,6 +1,7 @@
 -- The inside of a Lua isolate, first part: what is captured, the events of a turn, the limits,
--- the errors of capabilities. Core, values, tasks, environment and door are one chunk; the other
--- parts are loaded when a program mentions what they hold.
+-- the errors of capabilities. Core, values, tasks, environment and door are one chunk, with builtins in
+-- it for programs that mention what that has. The other parts come from the host: with the program, if
+-- it mentions what they hold; composites, handles and reports when they are first needed.
 --
 -- Runs on 5.4, 5.5 and LuaJIT, so it is written in what they share. The script never sees this
 -- chunk's globals: whatever it needs later is captured here first, and _G is emptied at the end.
@@ -8,8 +9,11 @@
 -- through the script's own coroutines up to the scheduler, and out to the host.
 
 local surface = ...
-local max_steps, max_tasks, max_depth              -- told when the program starts
-local parts                                        -- name, bytecode, name, bytecode ...
+local parts, made = {}, {}                         -- name -> bytecode of a part, and what it gave
+local max_steps, max_tasks                         -- told when the program starts
+local soft_steps, soft_memory                      -- where the host is to have a look: steps, kilobytes
+local MAX_PAUSES, pauses = 4, 0
+local need                                         -- loads a part
 
 collectgarbage("stop")                             -- setting up makes little that can be freed
 
@@ -40,7 +44,7 @@ local env = {}
 local weak = { __mode = "k" }
 local base = setmetatable({}, weak)                -- coroutine -> its task
 local parked = setmetatable({}, weak)              -- script coroutines inside a wait
-local promises = setmetatable({}, weak)
+local promises = {}                                -- promise -> its state; where there may be any
 local handles = setmetatable({}, weak)             -- proxy -> "kind#id"
 local faults = setmetatable({}, weak)              -- error object of a capability -> where, class
 local lists = setmetatable({}, weak)               -- empty tables that are lists for sure
@@ -87,7 +91,16 @@ end
 function check()
   if killed then kill(killed) end
   local used = granted - n
-  if used > max_steps then kill("steps") end
+  if used > soft_steps then
+    if used > max_steps then kill("steps") end
+    soft_steps = max_steps
+    suspend(PAUSE)                                 -- so that the host can warn the script
+  end
+  if gc("count") > soft_memory then
+    suspend(PAUSE)                                 -- the host collects garbage, or warns the script
+    pauses = pauses + 1
+    if pauses == MAX_PAUSES or gc("count") > soft_memory then soft_memory = huge end
+  end
   local now = clock()
   if not mark then mark, turn_end, run_end = now, now + turn_end, now + run_end end
   local spent = now - mark
@@ -99,7 +112,8 @@ function check()
   end
   mark = now
   if now >= turn_end and not suspend(PAUSE) and now >= run_end then kill("time") end
-  local left = max_steps - used
+  granted, n = granted - n - 1, -1                 -- another task may have left a part of its grant
+  local left = soft_steps - granted - 1
   local grant = quota
   if left < grant then grant = left + 1 end
   granted = granted + grant
@@ -129,7 +143,16 @@ local function checked(ok, ...)
   return ok, ...
 end
 
+-- Has the host give a part, before anything else goes on.
+local function ask(part)
+  event("need", 0, part, false)
+  suspend(PAUSE)
+  return need(part)
+end
+
 -- Errors. ---------------------------------------------------------------------------------------
+
+local plain                                        -- text of a value that holds no other
 
 local MAX_LEVELS = 500                             -- finding one takes as many steps as it is deep
 local function script_frames(co)
@@ -146,9 +169,14 @@ local function script_frames(co)
   return frames
 end
 
-local function where()
-  local frame = script_frames()[1]
-  return frame and frame[1] .. ":" .. frame[2] .. ": " or ""
+-- The frames of a coroutine as text.
+local function places(co)
+  local frames = script_frames(co)
+  for i = 1, #frames do
+    local frame = frames[i]
+    frames[i] = "[" .. plain(frame[1]) .. "," .. frame[2] .. "," .. plain(frame[3]) .. "]"
+  end
+  return "[" .. concat(frames, ",") .. "]"
 end
 
 local show                                         -- what print shows: no addresses
@@ -162,9 +190,13 @@ local fault_meta = {
   __metatable = false,
 }
 
--- Raises the error object of a capability.
+-- Raises the error object of a capability. One that came from a function of the script knows where.
 local function fault(e)
-  faults[e] = { where = where(), class = e.class, called = e.called or e.capability }
+  local frame = not e.line and script_frames()[1]
+  if frame then e.file, e.line = frame[1], frame[2] end
+  faults[e] = { where = e.line and e.file .. ":" .. e.line .. ": " or "", class = e.class,
+    called = e.called or e.capability }
+  e.type = e.type or e.class or "HostFailure"
   e.class, e.called = nil, nil
   error(setmetatable(e, fault_meta), 0)
 end

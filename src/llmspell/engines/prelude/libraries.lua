@@ -254,19 +254,119 @@ function tables.sort(t, less)
   unguarded(guarded("table.sort", sort, t, less))
 end
 
+local function check(v, wanted, i, name)
+  if type(v) ~= wanted then bad("bad argument #" .. i .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. type(v) .. ")", 3) end
+end
+
+function tables.foreach(t, f)
+  check(t, "table", 1, "foreach")
+  check(f, "function", 2, "foreach")
+  for k, v in next, t do
+    counted()
+    local found = f(k, v)
+    if found ~= nil then return found end
+  end
+end
+
+function tables.foreachi(t, f)
+  check(t, "table", 1, "foreachi")
+  check(f, "function", 2, "foreachi")
+  for i = 1, #t do
+    counted()
+    local found = f(i, t[i])
+    if found ~= nil then return found end
+  end
+end
+
+-- What 5.1 has and later versions do not, and the other way round.
 local maths = {}
 for k, v in next, math do maths[k] = v end
-function maths.randomseed(...) math.randomseed(...) end  -- 5.4 gives an address
+
+local function number(v, i, name)
+  local n = tonumber(v)
+  if not n then bad("bad argument #" .. i .. " to '" .. name .. "' (number expected, got " .. type(v) .. ")", 3) end
+  return n * 1.0
+end
+
+local function sinh(x)
+  if x > -0.1 and x < 0.1 then                     -- a difference would lose digits
+    local s = x * x
+    return x * (1 + s / 6 * (1 + s / 20 * (1 + s / 42 * (1 + s / 72))))
+  end
+  return math.exp(x) / 2 - math.exp(-x) / 2
+end
+
+local function cosh(x) return math.exp(x) / 2 + math.exp(-x) / 2 end
+
+local older = {
+  mod = math.fmod,
+  log10 = function(x) return math.log(number(x, 1, "log10"), 10) end,
+  atan2 = function(y, x) return math.atan(number(y, 1, "atan2"), number(x, 2, "atan2")) end,
+  sinh = function(x) return sinh(number(x, 1, "sinh")) end,
+  cosh = function(x) return cosh(number(x, 1, "cosh")) end,
+  tanh = function(x)
+    x = number(x, 1, "tanh")
+    if x > 20 then return 1.0 elseif x < -20 then return -1.0 end
+    return sinh(x) / cosh(x)
+  end,
+  ldexp = function(m, e)
+    m, e = number(m, 1, "ldexp"), floor(number(e, 2, "ldexp"))
+    if e > 2200 then e = 2200 elseif e < -2200 then e = -2200 end
+    local third = floor(e / 3)                     -- 2 ^ e alone may be too large
+    return m * 2.0 ^ third * 2.0 ^ third * 2.0 ^ (e - 2 * third)
+  end,
+  frexp = function(x)
+    x = number(x, 1, "frexp")
+    if x == 0 or x ~= x or x == math.huge or x == -math.huge then return x, 0 end
+    local e = 0
+    if x > -2.0 ^ -1000 and x < 2.0 ^ -1000 then x, e = x * 2.0 ^ 100, -100 end
+    local by = floor(math.log(math.abs(x), 2)) + 1
+    local half = floor(by / 2)
+    x, e = x / 2.0 ^ half / 2.0 ^ (by - half), e + by
+    if x >= 1 or x <= -1 then x, e = x / 2, e + 1 elseif x > -0.5 and x < 0.5 then x, e = x * 2, e - 1 end
+    return x, e
+  end,
+}
+local EXACT = 2 ^ 53
+local newer = {
+  maxinteger = EXACT,
+  mininteger = -EXACT,
+  type = function(...)
+    if select("#", ...) == 0 then bad("bad argument #1 to 'type' (value expected)", 2) end
+    local v = ...
+    if type(v) ~= "number" then return nil end
+    return v % 1 == 0 and v >= -EXACT and v <= EXACT and "integer" or "float"
+  end,
+  tointeger = function(v)
+    return type(v) == "number" and v % 1 == 0 and v >= -EXACT and v <= EXACT and v or nil
+  end,
+  ult = function(a, b)
+    a, b = number(a, 1, "ult"), number(b, 2, "ult")
+    if (a < 0) ~= (b < 0) then return b < 0 end
+    return a < b
+  end,
+}
+for _, names in next, { older, newer } do
+  for k, v in next, names do
+    if maths[k] == nil then maths[k] = v end
+  end
+end
+-- 5.4 gives addresses, and would take one as a seed.
+function maths.randomseed(...)
+  if select("#", ...) == 0 then math.randomseed(math.random(1, 2147483647)) else math.randomseed(...) end
+end
 maths.pow = math.pow or function(a, b) return a ^ b end
 local function trace(message)
   local text = traceback(message == nil and "" or show(message), 2)
   return text
 end
 
-local clocks = copy(os, "clock", "date", "difftime", "time")
-function clocks.date(format, ...)
-  if type(format) == "string" and #format > 64 then look() end
-  return os.date(format, ...)
+local clocks = inside.clocks or copy(os, "clock", "date", "difftime", "time")
+if not inside.clocks then
+  function clocks.date(format, ...)
+    if type(format) == "string" and #format > 64 then look() end
+    return os.date(format, ...)
+  end
 end
 
 return {

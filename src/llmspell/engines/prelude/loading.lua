@@ -6,7 +6,7 @@ local error, pcall, select, type, find, concat, setmetatable, bad, checked, susp
   inside.error, inside.pcall, inside.select, inside.type, inside.find, inside.concat,
   inside.setmetatable, inside.bad, inside.checked, inside.suspend, inside.yieldable,
   inside.within_text, inside.LOAD, inside.env, inside.open, inside.call, inside.promises,
-  inside.promise, inside.settle, inside.running_task, inside.counted
+  inside.need("promises"), inside.settle, inside.running_task, inside.counted
 
 -- Compiles text the script made, with safepoints like the program itself.
 local function compile(text, name, environment)
@@ -45,6 +45,29 @@ local function env_load(chunk, name, mode, ...)
 end
 
 local loaded = {}                                  -- name -> value, or the task that loads it
+local inner = setmetatable({}, inside.weak)        -- task -> the module it is loading
+local awaited = setmetatable({}, inside.weak)      -- task -> the module it waits for
+
+-- The modules from `name` on, up to the one that requires `name` again; nil where there is no circle.
+local function circle(name)
+  local chain, task, from = {}, loaded[name].loader, name
+  while true do
+    local at, part = inner[task], {}
+    while at do
+      part[#part + 1] = at
+      if at == from then break end
+      at = loaded[at] and loaded[at].by            -- a coroutine may have been left in the middle
+    end
+    for i = #part, 1, -1 do chain[#chain + 1] = part[i] end
+    if task == running_task() then break end
+    from = awaited[task]
+    if not from or not loaded[from] or not loaded[from].loader then return nil end
+    task = loaded[from].loader
+  end
+  chain[#chain + 1] = name
+  return concat(chain, " requires ")
+end
+
 local function load_module(name)
   local module = call("module.load", name)
   local f, why = compile(module.source, "=" .. module.name, env)
@@ -59,10 +82,12 @@ local function env_require(name)
   local known = loaded[name]
   if known == nil then
     if not yieldable() then bad("require cannot be called " .. within_text() .. ", where Lua cannot wait", 2) end
-    known = { loader = running_task(), promise = promise.new(running_task().entry) }
+    local task = running_task()
+    known = { loader = task, by = inner[task], promise = promise.new() }
     promises[known.promise].watched = true
-    loaded[name] = known
+    loaded[name], inner[task] = known, name
     local ok, value = checked(pcall(load_module, name))
+    inner[task] = known.by
     if ok then
       known.value, known.loader = value, nil
       settle(known.promise, true, value)
@@ -71,10 +96,15 @@ local function env_require(name)
       settle(known.promise, false, value)
       error(value, 0)
     end
-  elseif known.loader == running_task() then
-    bad("module '" .. name .. "' requires itself", 2)
   elseif known.loader then
-    return promise.await(known.promise)
+    local chain = circle(name)
+    if chain then bad("module '" .. name .. "' requires itself: " .. chain, 2) end
+    local task = running_task()
+    awaited[task] = name
+    local ok, value = checked(pcall(promise.await, known.promise))
+    awaited[task] = nil
+    if not ok then error(value, 0) end
+    return value
   end
   return known.value
 end

@@ -7,6 +7,7 @@ local waiting = {}                                 -- call id -> task
 local entries = {}
 local last_id, alive, paused = 0, 0, false
 local current
+local program                                      -- the entry of the program itself
 
 local function push(task, a, b)
   task.a, task.b = a, b
@@ -14,12 +15,19 @@ local function push(task, a, b)
   ready[last] = task
 end
 
-local function spawn(entry, f, promise)
+-- An entry waits for its tasks, but not for those in the background, nor for what they start.
+local function spawn(entry, f, promise, background)
   alive = alive + 1
   if alive > max_tasks then kill("tasks") end
-  local task = { co = co_create(f), entry = entry, promise = promise, depth = 0 }
+  local kept = entry.tasks
+  if background == nil then background = current and current.kept == entry.background end
+  if background then
+    entry.background = entry.background or {}
+    kept = entry.background
+  end
+  local task = { co = co_create(f), entry = entry, promise = promise, depth = 0, kept = kept, later = background or nil }
   base[task.co] = task
-  entry.tasks[task] = true
+  kept[task] = true
   push(task)
   return task
 end
@@ -30,46 +38,34 @@ function drop(task)
   if not task.dropped then
     base[task.co] = DROPPED
     alive = alive - 1
-    task.entry.tasks[task] = nil
+    task.kept[task] = nil
     if task.id then
       waiting[task.id] = nil
       event("cancel", task.id, false, false)
     end
     task.dropped = true
+    if task.on_drop then task.on_drop(task) end
     for i = 1, task.runners and #task.runners or 0 do drop(task.runners[i]) end
   end
 end
 
--- Text of the script for an error message: valid, and no longer than can cross.
-local function clipped(text)
-  if #text > 65536 then text = sub(text, 1, 65536) .. "..." end
-  return is_utf8(text) and text or (gsub(text, "[\128-\255]", "?"))
+local function drop_all(tasks)
+  for task in next, tasks do drop(task) end
 end
 
--- What the host is told of an uncaught error, as text.
-local function report(e, co, text)
-  local said = { kind = "error", frames = co and script_frames(co) or nil }
-  if faults[e] then
-    -- The script may have put anything into its error object.
-    said.kind, said.where, said.class, said.called = "fault", faults[e].where, faults[e].class, faults[e].called
-    said.retryable = rawget(e, "retryable") == true
-    for _, k in next, { "code", "message", "capability" } do
-      local v = rawget(e, k)
-      if type(v) == "string" then said[k] = clipped(v) end
-    end
-  elseif type(e) == "string" or type(e) == "number" then
-    said.message = clipped(tostring(e))
-  else
-    local message = type(e) == "table" and rawget(e, "message")
-    if type(message) == "string" then said.message = clipped(message) end
-    said.kind, said.type, said.value = "value", type(e), (to_text(e, "error"))
-    said.message = text or said.message
-  end
-  return to_text(said, "error") or '{"kind":"error","message":"an error that cannot be told"}'
+-- Puts the end of an entry off until the host has given a part.
+local unfinished = {}
+local function lacks(part, entry)
+  if need(part) then return false end
+  unfinished[#unfinished + 1] = entry
+  event("need", 0, part, false)
+  paused = true
+  return true
 end
 
 local function finish(entry)
   entries[entry.id] = nil
+  if entry.background then drop_all(entry.background) end
   local ok, value, co = entry.ok, entry.value, entry.co
   if ok then
     for promise in next, entry.failures do
@@ -79,25 +75,22 @@ local function finish(entry)
     end
   end
   if ok then
-    local text, why = to_text(value, "the result")
+    local text, why = plain(value), nil
+    if not text then
+      if lacks("composites", entry) then return end
+      text, why = to_text(value, "the result")
+    end
     if text then
-      event("done", entry.id, text, false)
+      event("done", entry.id, text .. "", false)
       return
     end
     value, co = why, nil
   end
-  event("fail", entry.id, report(value, co, entry.said), false)
+  if lacks("reports", entry) then return end
+  event("fail", entry.id, need("reports").report(value, co, entry.said), false)
 end
 
-local function settle(promise, ok, value, co)
-  local state = promises[promise]
-  if state.done then return end
-  state.done, state.ok, state.value, state.co = true, ok, value, co
-  if not ok and not state.watched then state.entry.failures[promise] = true end
-  for i = 1, #state do push(state[i], true) end
-  for i = #state, 1, -1 do state[i] = nil end
-end
-
+local settle                                       -- a promise
 local function ended(task, ok, value)
   local entry = task.entry
   task.id = nil
@@ -106,7 +99,7 @@ local function ended(task, ok, value)
   if task == entry.main then
     entry.over, entry.ok, entry.value, entry.co = true, ok, value, not ok and task.co
     if not ok then
-      for other in next, entry.tasks do drop(other) end
+      drop_all(entry.tasks)
       local meta = type(value) == "table" and not faults[value] and raw_metatable(value)
       if type(meta) == "table" and rawget(meta, "__tostring") then
         -- An error object may word itself, but as a task: its code is code of the script.
@@ -123,6 +116,7 @@ end
 local function step(task, ok, tag, what, x, y)
   if killed or task.dropped then return end
   if ok and rawequal(tag, TOKEN) then
+    if task.on_wait and what ~= PAUSE and (what ~= WAIT or x) then task.on_wait() end
     if what == CALL or what == LOAD then
       last_id = last_id + 1
       task.id = last_id
@@ -133,9 +127,12 @@ local function step(task, ok, tag, what, x, y)
       paused = true
       task.a, task.b, first = true, nil, first - 1
       ready[first] = task
+    elseif what == WAIT and not x then
+      push(task)                                   -- it only lets others have their turn
     elseif what == WAIT then
       local state = promises[x]
       state[#state + 1] = task
+      task.awaits = x
     end
   elseif not ok and rawequal(tag, OOM) then
     killed = "memory"
@@ -162,13 +159,13 @@ local function schedule()
       end
     end
   end
-  if not paused and not killed and first > last and next(waiting) == nil then
-    for _, entry in next, entries do
-      local where_ = script_frames(entry.main.co)[1]
-      entry.over, entry.ok, entry.co = true, false, entry.main.co
-      entry.value = (where_ and where_[1] .. ":" .. where_[2] .. ": " or "")
-        .. "deadlock: every task waits for another one"
-      finish(entry)
+  if not paused and not killed and first > last and next(waiting) == nil and next(entries) ~= nil then
+    local reports = need("reports")
+    if reports then
+      for _, entry in next, entries do reports.deadlock(entry, {}) end
+    else
+      event("need", 0, "reports", false)
+      paused = true
     end
   end
 end
@@ -219,23 +216,4 @@ local function call(name, ...)
   if killed then kill(killed) end
   if not yieldable() then answered(name, nil) end
   return answered(name, yield(TOKEN, CALL, name, encode_args(name, select("#", ...), ...)))
-end
-
--- Runs a built-in that calls back into the script. Nested too deep, LuaJIT would overflow the
--- stack of the process.
-local nesting, MAX_NESTING = 0, 40
-local function guarded(name, f, ...)
-  if nesting >= MAX_NESTING then bad(name .. " is nested too deep", 3) end
-  local before = within
-  within, nesting = name, nesting + 1
-  local function after(...)
-    within, nesting = before, nesting - 1
-    return checked(...)
-  end
-  return after(pcall(f, ...))
-end
-
-local function unguarded(ok, ...)
-  if ok then return ... end
-  error((...), 0)
 end

@@ -1,0 +1,114 @@
+"""Compiles Lua: checks the syntax of the unmodified source, then has the safepoints put in."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Container
+from functools import cache
+from typing import Any
+
+from ..errors import Frame, ScriptSyntaxError
+from .base import Sandbox
+from .lua_safepoints import rewrite
+
+MAX_SOURCE = 1024 * 1024
+MAX_BRANCHES = 10_000
+"""Words in one source that the parser takes quadratic time for."""
+
+REFLECTIVE = frozenset({"_ENV", "_G", "load", "loadstring", "require"})
+"""Names through which a program may reach globals it does not mention."""
+
+
+@cache
+def compiler() -> str:
+    """What the safepoints depend on: they must not outlive a change of the code that puts them."""
+    from hashlib import sha256
+
+    digest = sha256()
+    for path in (__file__, rewrite.__code__.co_filename):
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
+def compiled(module: str, source: str, name: str) -> str:
+    """A line with the counter's name, one with the words used, and the code with safepoints.
+
+    The words are "*" when the program can reach globals it does not mention.
+    """
+    if len(source) > MAX_SOURCE:
+        raise ScriptSyntaxError(
+            f"the source is larger than {MAX_SOURCE} bytes", frames=(Frame(name, 1),)
+        )
+    for bad, called in (("\0", "a NUL byte"), ("\x1b", "an ESC byte: binary chunks are refused")):
+        if bad in source:
+            line = source[: source.index(bad)].count("\n") + 1
+            raise ScriptSyntaxError(f"the source holds {called}", frames=(Frame(name, line),))
+    if len(re.findall(r"\b(?:and|or|elseif)\b", source)) > MAX_BRANCHES:
+        raise ScriptSyntaxError(
+            f"the source has more than {MAX_BRANCHES} of and, or, elseif",
+            frames=(Frame(name, 1),),
+        )
+    checked = "--" + source[1:] if source.startswith("#") else source
+    why = _loader(module)(checked.encode(), b"=" + name.encode())
+    if why is not None:
+        # lupa adds a traceback of its own to some messages.
+        told, _, _ = why.partition(b"\nstack traceback:")
+        raise syntax_error(told.decode(errors="replace"), name)
+    rewritten = rewrite(source, reserved=module != "luajit21")
+    words = "*" if rewritten.words & REFLECTIVE else " ".join(sorted(rewritten.words))
+    return f"{rewritten.counter}\n{words}\n{rewritten.code}"
+
+
+def syntax_error(message: str, name: str) -> ScriptSyntaxError:
+    """Takes Lua's `name:line: what` apart."""
+    where = position(message, (name,))
+    text = message.split(": ", 1)[1] if where else message
+    return ScriptSyntaxError(text, frames=where or (Frame(name, 1),))
+
+
+@cache
+def _loader(module: str) -> Any:
+    """A function that gives Lua's complaint about a source, or None. Holds no script state."""
+    code = (
+        b"local load = load; return function(source, name)"
+        b" local ok, why = load(source, name, 't', {}) return why end"
+    )
+    return runtime(module).execute(code)
+
+
+def runtime(module: str, memory: int | None = None) -> Any:
+    """A Lua state without any of lupa's bridge into Python."""
+    lupa = importlib.import_module(f"lupa.{module}")
+    return lupa.LuaRuntime(
+        encoding=None, register_eval=False, register_builtins=False, max_memory=memory
+    )
+
+
+def position(text: str, names: Container[str]) -> tuple[Frame, ...]:
+    """The `name:line: ` a message starts with, as a frame, if the name is one of `names`."""
+    head, colon, _ = text.partition(": ")
+    name, _, line = head.rpartition(":")
+    known = colon and name in names and re.fullmatch("[0-9]{1,9}", line)
+    return (Frame(name, int(line)),) if known else ()
+
+
+NIL = re.compile(
+    r"attempt to (?:call|index) (?:a nil value \((global|field|method) '(\w+)'\)"
+    r"|(global|field|method) '(\w+)' \(a nil value\))"
+)
+"""What Lua and LuaJIT say of a name that is not there."""
+
+
+def absence(message: str, sandbox: Sandbox | None) -> str:
+    """The message, with the sandbox where what is nil was taken out by it."""
+    if sandbox is None or (match := NIL.search(message)) is None:
+        return message
+    name, inner = match[2] or match[4], (match[1] or match[3]) != "global"
+    removed = sandbox.removed
+    found = sorted(n for n in removed if (n.endswith(f".{name}") if inner else n == name))
+    if not found:
+        return message
+    verb = "is" if len(found) == 1 else "are"
+    return f"{message}: {', '.join(found)} {verb} not part of the sandbox {sandbox.name}"

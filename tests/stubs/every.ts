@@ -1,0 +1,35 @@
+// Uses every namespace of the declarations: compiled by the tests, never run.
+
+const cases: Record<string, ChannelCase> = {};
+const line = await channel.make(2);
+await line.send("x");
+cases.mine = { receive: line };
+const chosen: Chosen = await channel.select(cases, { timeout: 1 });
+for await (const item of line) print(item);
+const fuse: Breaker = await errors.circuitBreaker({ failure_threshold: 2 });
+const state: string = await breaker.state(fuse);
+const tried: number = await errors.try(() => 1, (e: ErrorRecord) => e.message, null);
+const home: string = (await env.get("LANG", "C")) ?? "";
+await fs.write("a.txt", "text");
+await fs.append("a.txt", new Uint8Array([10]));
+const entries: FileEntry[] = await fs.list(".");
+const answer = await http.request("http://x.example", { method: "POST", body: "x" });
+const typed: string | void = await io.read("line");
+io.write(`${answer.status}`);
+const text: string = await json.encode({ a: 1 }, { pretty: true });
+const used: ResourceUsage = await limits.usage();
+const answers: Stream = await llm.stream("hello", { temperature: 0 });
+for await (const part of answers) print(part.length);
+await stream.close(answers);
+await log.info("said", { text, state, tried, home, typed });
+const now: number = await time.now();
+const sum: number | boolean = await tools.calculate("1 + 1");
+console.error(sum);
+setTimeout(() => print("late"), 1);
+const helper: Agent = await agent.create({ tools: await tools.list() });
+const reply: AgentReply = await agent.run(helper, "hello");
+const waits = async(async (n: number) => { await sleep(n); return "done"; }, 0.1);
+waits.cancel();
+const both = await parallel([() => 1, () => sleep(0).then(() => 2)], { limit: 2 });
+const first: number = both[0]! + now;
+export default { chosen, entries, used, sum, reply, first };
