@@ -430,7 +430,7 @@ def statements(draw: st.DrawFn, depth: int, loop: bool) -> str:
     name, value, test = draw(variables), draw(expressions()), draw(conditions())
     inner, looped = blocks(depth + 1, loop), blocks(depth + 1, True)
     apart, sep = blocks(depth + 1, False), draw(blanks.filter(lambda blank: blank != ";"))
-    label = f"l{draw(st.integers(0, 10**6))}"
+    label = f"l{depth}"  # blocks inside one another must not use the same
     match kind:
         case "assign":
             return f"{name}{sep}={sep}{value}"
