@@ -78,6 +78,17 @@ def test_a_worker_that_speaks_before_it_is_given_a_spell_is_a_crash(word: tuple[
     assert (result.output, result.calls) == ("", [])
 
 
+@linux
+@pytest.mark.parametrize("number", [2**64, -(2**64), 1e400, -1e400], ids=str)
+def test_a_number_that_cannot_be_told_to_a_script_is_a_crash(number: float) -> None:
+    shown = str(number).replace("inf", "1e400")
+    peak, cpu = (b"0", shown.encode()) if isinstance(number, float) else (shown.encode(), b"0.1")
+    told = b'["state",1,true,10,1000,%b,1,%b,[["spell",1,""]]]' % (peak, cpu)
+    result, unseen = against(READY, LENGTH.pack(len(told)) + told + pack("near", "steps"))
+    assert isinstance(result.error, SpellCrashed)
+    assert unseen == []
+
+
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_a_source_that_is_no_utf_8_text_is_refused(isolation: str) -> None:
     session = Session(isolation=isolation, settings=Settings())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any
 
 from .. import records
@@ -147,6 +148,11 @@ class Frames:
             raise ProtocolError(f"a frame of the form {word[:20]!r}")
         if tuple(map(type, fields)) != shape and not all(map(_fits, fields, shape)):
             raise ProtocolError(f"a {word!r} frame with a wrong field")
+        for field in fields:
+            if type(field) is int and not INT_MIN <= field <= INT_MAX:
+                raise ProtocolError(f"a {word!r} frame with an integer of more than 64 bits")
+            if type(field) is float and not isfinite(field):
+                raise ProtocolError(f"a {word!r} frame with a number that is not finite")
         return message
 
 
