@@ -281,7 +281,8 @@ class LuaIsolate:
         """The parts of the prelude that read a payload, if they were not given."""
         if not self._lacking or payload in PLAIN:
             return ()
-        return self._give(*readers(payload))
+        parts = readers(payload)
+        return self._give(*parts) if parts else ()
 
     def _give(self, *names: str) -> tuple[bytes, ...]:
         """Those of these parts that were not given yet: name and code, one after the other."""

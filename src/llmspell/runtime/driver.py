@@ -299,8 +299,8 @@ class Driver:
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
         given_up = set(answer.cancelled)
-        # Before the calls: what a cancelled task had sent is not there for them to receive.
-        for number in given_up.difference(call.id for call in answer.calls):
+        # Before the calls: they do not receive what a cancelled task had sent.
+        for number in given_up and given_up.difference(call.id for call in answer.calls):
             self._cancel(number)
         try:
             for call in answer.calls:
@@ -310,7 +310,7 @@ class Driver:
                     self._asked.append(call)
                 else:
                     self._take(call)
-                if call.id in given_up:
+                if given_up and call.id in given_up:
                     self._cancel(call.id)
             while self._asked and self._has_room():
                 self._take(self._asked.popleft())
