@@ -332,6 +332,24 @@ def test_calls_that_have_not_been_made_end_with_the_run(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("made*"))) <= 4
 
 
+def test_an_agent_cancelled_at_any_moment_leaves_no_task() -> None:
+    source = "agent.create({model = 'test'}):run('x')"
+
+    async def main() -> None:
+        async with Session(settings=Settings()) as session:
+            await session.run(source)
+            own = asyncio.all_tasks()
+            for moments in range(60):
+                run = asyncio.create_task(session.attempt(source))
+                for _ in range(moments):
+                    await asyncio.sleep(0)
+                run.cancel()
+                await asyncio.gather(run, return_exceptions=True)
+                assert asyncio.all_tasks() == own, f"cancelled after {moments} turns of the loop"
+
+    asyncio.run(main())
+
+
 def test_what_the_host_keeps_counts_as_memory() -> None:
     """An agent and a stream hold what they were made with until the run ends."""
     for call in ("agent.create({model = 'test', system = long})", "llm.stream(long)"):

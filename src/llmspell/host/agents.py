@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CapabilityError, HostFailure
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from pydantic_ai import Tool as ModelTool
+    from pydantic_ai.run import AgentRun
 
     from .context import Context
     from .tools import Tool
@@ -100,12 +103,14 @@ class Agent:
             tools=[_model_tool(ctx, tool, uses) for tool in self.tools],
         )
         try:
-            run = await agent.run(
-                prompt,
-                usage_limits=UsageLimits(request_limit=self.options.max_steps),
-                model_settings=ModelSettings(
-                    **{k: v for k, v in settings.items() if v is not None}  # type: ignore[typeddict-item]
-                ),
+            run = await _finished(
+                agent.iter(
+                    prompt,
+                    usage_limits=UsageLimits(request_limit=self.options.max_steps),
+                    model_settings=ModelSettings(
+                        **{k: v for k, v in settings.items() if v is not None}  # type: ignore[typeddict-item]
+                    ),
+                )
             )
         except UsageLimitExceeded:
             steps = f"{self.options.max_steps} step{'s' if self.options.max_steps > 1 else ''}"
@@ -122,6 +127,32 @@ class Agent:
         return AgentReply(
             run.output, self.model, uses, usage.input_tokens, usage.output_tokens, cost
         )
+
+
+async def _finished(starting: AbstractAsyncContextManager[AgentRun[None, str]]) -> Any:
+    """Runs an agent to its result. Cancelled, it leaves no task behind.
+
+    pydantic-ai does when it is cancelled while it starts, so that waits until it has started.
+    """
+    import asyncio
+
+    started = asyncio.get_running_loop().create_future()
+
+    async def work() -> Any:
+        async with starting as run:
+            started.set_result(None)
+            async for _ in run:
+                pass
+        return run.result
+
+    task = asyncio.create_task(work())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def _model_tool(ctx: Context, tool: Tool, uses: list[ToolUse]) -> ModelTool[None]:
