@@ -36,6 +36,7 @@ end
 local need, traceback, string_of = inside.need, debug.traceback, tostring
 local getinfo, load, xpcall = debug.getinfo, load, xpcall
 local T = inside.need("runtime")
+inside.need("order")
 inside.need("operators")
 inside.need("verbs")
 inside.need("builtins")

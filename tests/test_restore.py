@@ -170,6 +170,63 @@ def test_a_spell_goes_on_from_any_moment_and_does_nothing_twice(name: str, isola
             assert made == total - answers(lines[:size], "http.get"), f"from line {size}"
 
 
+NESTED_TENGO = """
+    rand := import("rand")
+    times := import("times")
+    out := []
+    get := func(path) { return http.get(params.url + path).status }
+    ch := channel.make(1)
+    async(func() {
+        for i := 1; i <= 3; i++ {
+            ch.send(i)
+            sleep(0.002)
+        }
+        ch.close()
+    })
+    out = append(out, "first " + get("/echo?n=1"))
+    for v in ch { out = append(out, "channel " + v + " " + get("/echo?c=" + v)) }
+    got := parallel([
+        func() {
+            sleep(0.01)
+            return get("/echo?p=1")
+        },
+        func() { return get("/echo?p=2") }
+    ])
+    out = append(out, got...)
+    m := {alpha: 1, beta: 2, gamma: 3, delta: 4, epsilon: 5}
+    for k, v in m { out = append(out, k) }
+    out = append(out, rand.intn(1000000), times.time_unix(times.now()) > 0)
+    tools.register("twice", "Doubles.", {type: "object"}, func(a) {
+        get("/echo?tool=" + a.x)
+        return a.x * 2
+    })
+    out = append(out, tools.execute("twice", {x: 21}), is_error(fs.read("missing.txt")))
+    print("all", len(out))
+    export out
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_spell_of_tengo_goes_on_from_any_moment(isolation: str) -> None:
+    options: dict[str, Any] = {
+        "engine": "tengo",
+        "isolation": isolation,
+        "allow": ["net:127.0.0.1"],
+    }
+    with ModelServer() as server:
+        first, lines = whole(NESTED_TENGO, {"url": server.url}, **options)
+        assert first.error is None, first.error
+        assert first.value[6:11] == ["alpha", "beta", "delta", "epsilon", "gamma"]
+        total = answers(lines, "http.get")
+        assert total == len(server.requests) == 7
+        for size in range(1, len(lines) + 1, 1 if isolation == "none" else 7):
+            before = len(server.requests)
+            again = restored(lines[:size], **options)
+            assert (again.value, again.output) == (first.value, first.output), f"line {size}"
+            made = len(server.requests) - before
+            assert made == total - answers(lines[:size], "http.get"), f"from line {size}"
+
+
 def test_a_checkpoint_taken_while_it_runs_is_restored_and_taken_again() -> None:
     async def go() -> None:
         with ModelServer() as server:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.tengo_host import TengoError, run
 
-from llmspell import Session
-from llmspell.errors import LlmspellError, StepLimit
+from llmspell import Session, run_sync
+from llmspell.errors import BadArgument, FileNotFound, LlmspellError, StepLimit
 
 VECTORS = [
     json.loads(line)
@@ -104,3 +105,84 @@ def test_a_limit_is_not_an_error_value(tmp_path: Path) -> None:
     source = "f := func() { for { } }\nx := async(f)\nexport is_error(await(x))"
     with pytest.raises(StepLimit):
         _run(tmp_path, source, limits={"steps": 100_000})
+
+
+def test_the_example_writes_the_report_that_the_one_in_lua_writes(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    document = root / "docs" / "design.md"
+    told = []
+    for suffix in (".lua", ".tengo"):
+        report = tmp_path / f"report{suffix}.md"
+        result = run_sync(
+            root / "examples" / f"report{suffix}",
+            params={"document": str(document), "report": str(report)},
+            allow=[f"fs.read:{document}", f"fs.write:{report}"],
+            model="test/offline",
+        )
+        assert result.value["sections"] > 5
+        told.append((result.value | {"report": ""}, report.read_text()))
+        assert result.output.endswith(f"wrote {report}\n")
+    assert told[0] == told[1]
+
+
+LOST = [
+    'fs.read("missing.txt")',
+    'a := agent.create()\na.run(5)',
+    'f := func() { return fs.read("missing.txt") }\nf()',
+    'os := import("os")\nos.remove("missing.txt")',
+    'm := {f: func() { return fs.read("missing.txt") }}\nm.f()',
+    'async(func() { return fs.read("missing.txt") })',
+    'await(async(func() { return fs.read("missing.txt") }))',
+    'parallel([func() { return fs.read("missing.txt") }])',
+    'promise.resolve(1).next(func() { return fs.read("missing.txt") })',
+    'export fs.read("missing.txt")',
+    'fs.write("x.txt", fs.read("missing.txt"))',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", LOST)
+def test_no_failure_is_lost(tmp_path: Path, source: str) -> None:
+    """However a program passes a failure over, the run ends with it and its line."""
+    with pytest.raises((FileNotFound, BadArgument)) as caught:
+        _run(tmp_path, source)
+    made = max(source.rfind("missing"), source.rfind("a.run"), source.rfind("os.remove"))
+    assert caught.value.line == source.count("\n", 0, made) + 1
+
+
+def test_maps_of_any_size_are_shown_in_the_order_of_their_keys(tmp_path: Path) -> None:
+    source = """
+m := {}
+for i := 0; i < 20000; i++ { m["k" + (i * 7919 % 20000)] = 1 }
+last := ""
+text := import("text")
+sorted := true
+for part in text.split(string(m), ", ") {
+    key := text.split(text.trim(part, "{}"), ":")[0]
+    if key < last { sorted = false }
+    last = key
+}
+export [sorted, len(m), last]
+"""
+    assert _run(tmp_path, source).value == [True, 20000, "k9999"]
+
+
+def test_a_truth_that_is_an_array_goes_through_a_choice(tmp_path: Path) -> None:
+    """An array that two variables know is compared by what it holds; not to the mark for false."""
+    source = "a := []\na = append(a, 2, 1)\nb := a[0] < 5 ? a : [a[1]]\nexport b"
+    assert _run(tmp_path, source).value == [2, 1]
+
+
+def test_gamma_and_erf_are_those_of_mathematics(tmp_path: Path) -> None:
+    points = [-4.5, -2.2, -0.3, 0.1, 0.5, 1.0, 1.7, 2.0, 2.6, 5.0, 5.5, 11.3, 25.0, 100.5, 170.6]
+    source = """
+m := import("math")
+out := []
+for x in params.points { out = append(out, [m.gamma(x), m.erf(x), m.erfc(x)]) }
+export out
+"""
+    path = tmp_path / "spell.tengo"
+    path.write_text(source)
+    result = run_sync(path, params={"points": points})
+    for x, got in zip(points, result.value, strict=True):
+        wanted = [math.gamma(x), math.erf(x), math.erfc(x)]
+        assert got == pytest.approx(wanted, rel=1e-12, abs=1e-300), x

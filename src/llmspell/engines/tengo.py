@@ -16,13 +16,23 @@ from .lua_compiler import compiled, compiler
 from .lua_prelude import dumped, surface
 
 MODULE = "lua54"
-GIVEN = frozenset({"params", "async", "await", "parallel", "spawn"})
+GIVEN = frozenset({"params", "print", "async", "await", "parallel", "promise", "spawn"})
 """Names every program has beside the capabilities."""
 
-TASKS = frozenset({"async", "await", "parallel", "spawn", "*"})
+TASKS = frozenset({"async", "await", "parallel", "promise", "spawn", "*"})
 """Words for which a program needs what the prelude has for tasks and modules."""
 
-FILES = ("host", "runtime", "operators", "verbs", "builtins", *sorted(tengo.STANDARD), "regex")
+FILES = (
+    "host",
+    "tasks",
+    "runtime",
+    "order",
+    "operators",
+    "verbs",
+    "builtins",
+    *sorted(tengo.STANDARD),
+    "regex",
+)
 
 
 class TengoEngine:
@@ -30,7 +40,7 @@ class TengoEngine:
 
     suffixes = (".tengo",)
     warm = 'fmt := import("fmt")\nexport [fmt.sprintf("%v", 1), len("x")]'
-    features = frozenset({"steps", "preempt", "memory", "locals", "int64"})
+    features = frozenset({"steps", "preempt", "memory", "locals", "int64", "reproduce"})
 
     def __init__(self, name: str = "tengo", machine_code: bool = True) -> None:
         self.name = name

@@ -18,6 +18,9 @@ STANDARD = frozenset(
 )
 """The modules that come with the language."""
 
+PURE = STANDARD - {"os"}
+"""Those that ask nothing of the host that could fail."""
+
 EXTRA = "_Tx,_Ty,_Tz"
 """Parameters that catch arguments too many."""
 
@@ -40,7 +43,7 @@ def compile_source(source: str, name: str, result: str = "result") -> Compiled:
     try:
         program = parse(source, name, result)
         infer(program.symbols)
-        code = _Emitter(program).chunk()
+        code = _Emitter(program, name).chunk()
     except RecursionError:
         raise TengoSyntaxError("Parse", "nested too deep", name, 1, 1) from None
     return Compiled(code, program.free, tuple(program.imports))
@@ -57,7 +60,7 @@ class _Emitter(Expressions):
         result = program.result
         assert result is not None
         if not (program.body and type(program.body[-1]) is ast.Export):
-            self.out.append(f" return {self.helper('finish')}(_Tm,{self.whole(result)})")
+            self.out.append(f" return ({self.helper('finish')}(_Tm,{self.whole(result)}))")
         body = "".join(self.out)
         head = ["local _Tm=... local _T=_tengo"]
         if self.used:
@@ -160,18 +163,24 @@ class _Emitter(Expressions):
             self.out.append((";" if text.startswith("(") else "") + text + ";")
 
     @staticmethod
-    def may_fail(callee: Any) -> bool:
-        """Whether a call may be of the host, whose failures nobody may pass over."""
+    def is_hosts(callee: Any) -> bool:
+        """Whether a call is surely one of the host."""
         while type(callee) is Index:
             callee = callee.of
-        if type(callee) is Ident:
-            values = callee.symbol.values
-            return (
-                len(values) == 1
-                and type(values[0]) is ast.Import
-                and values[0].name not in STANDARD
-            )
+        if type(callee) is Ident and len(callee.symbol.values) == 1:
+            callee = callee.symbol.values[0]
         return type(callee) is Free or (type(callee) is ast.Import and callee.name not in STANDARD)
+
+    @staticmethod
+    def may_fail(callee: Any) -> bool:
+        """Whether a call may give a failure of the host, which nobody may pass over."""
+        while type(callee) is Index:
+            callee = callee.of
+        if type(callee) is Ident and len(callee.symbol.values) == 1:
+            callee = callee.symbol.values[0]
+        if type(callee) is ast.Import:
+            return callee.name not in PURE
+        return type(callee) is not Builtin
 
     def if_(self, node: Any, last: bool) -> None:
         ends, word, opened = 0, "if ", 0
@@ -251,6 +260,11 @@ class _Emitter(Expressions):
             if node.value.grows:
                 text = f"{self.helper('share')}({text})"
             self.out.append(f"{place}={text};")
+            item = node.value.lua
+        else:
+            item = f"{items}[{at}]"
+        if type(node.subject) is not Array:
+            self.out.append(f"if {item}==nil then break end;")
         self.loop(node, True)
         self.out.append(" end end;")
         self.close()
@@ -260,11 +274,14 @@ class _Emitter(Expressions):
 
     def return_(self, node: Any, last: bool) -> None:
         text = self.helper("U") if node.value is None else self.expr(node.value)[0]
+        if type(node.value) is Call and self.is_hosts(node.value.callee):
+            text = f"({text})"  # not a tail call: its failure knows this line
         self.out.append(f"return {text}" if last else f"do return {text} end;")
 
     def export(self, node: Any, last: bool) -> None:
         text, _, _ = self.expr(node.value)
-        text = f"return {self.helper('export')}(_Tm,{text})"
+        # Not a tail call: where the program failed is on its stack.
+        text = f"return ({self.helper('export')}(_Tm,{text}))"
         self.out.append(text if last else f"do {text} end;")
 
     # Functions. ---------------------------------------------------------------------------------

@@ -37,8 +37,11 @@ NATIVE = {
     ">=": (COMPARE, ">="),
 }
 TRUTHY = {"i": "~=0", "s": '~=""', "f": None, "c": None}
-SURE = frozenset("ifsco")
+SURE = frozenset("ifscao")
 """Kinds whose values Lua takes for true."""
+SIMPLE = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|\"[^\"\\]*\"", re.ASCII)
+"""Lua that has a value without doing anything."""
+
 UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
 
 Text = tuple[str, int, str]
@@ -65,6 +68,8 @@ class Expressions(Names):
             if symbol.grows and not kept:
                 return self.whole(symbol), ATOM, symbol.kind
             return symbol.lua, ATOM, symbol.kind
+        if of in _POSTFIX:
+            return self.postfix(node)  # a call is on the line of its bracket, after what is called
         mark = self.mark(node.line)
         if of is Binary:
             text, prec, kind = self.binary(node)
@@ -106,7 +111,10 @@ class Expressions(Names):
 
     def made(self, node: Any) -> Text:
         text, _, _ = self.expr(node.operand)
-        return f"{self.helper(node.what)}({text})", ATOM, "o" if node.what == "error" else ""
+        if node.what == "error":
+            place = quoted(b"%s:%d: " % (self.name, node.line))
+            return f"{self.helper('error')}({text},{place})", ATOM, "o"
+        return f"{self.helper('immutable')}({text})", ATOM, ""
 
     def array(self, node: Any) -> Text:
         items = [self.expr(item)[0] for item in node.items]
@@ -114,7 +122,7 @@ class Expressions(Names):
             items[0] = "[0]=" + items[0]
             if type(node.items[-1]) is Call and len(items) > 1:
                 items[-1] = f"({items[-1]})"
-        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper('OWN')})", ATOM, "o"
+        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper('OWN')})", ATOM, "a"
 
     def map(self, node: Any) -> Text:
         items = []
@@ -217,6 +225,8 @@ class Expressions(Names):
             a = a if ap >= prec else f"({a})"
             b = b if bp > prec else f"({b})"
             return f"{a} {'and' if op == '&&' else 'or'} {b}", prec, kind
+        if SIMPLE.fullmatch(b):
+            return f"{self.helper('both' if op == '&&' else 'either')}({a},{b})", ATOM, kind
         b = b if bp > OR else f"({b})"
         if op == "||":
             return f"({self.helper('test')}({a}) and {self.helper('kept')}() or {b})", UNARY, kind
@@ -303,8 +313,11 @@ class Expressions(Names):
         name = callee.name
         if len(node.args) == 1 and not node.spread:
             looks = name == "len" or name == "type_name" or name.startswith("is_")
-            text, _, _ = self.expr(node.args[0], looks)
-            return f"{self.helper('b_' + name)}({text})"
+            text, _, kind = self.expr(node.args[0], looks)
+            made = f"{self.helper('b_' + name)}({text})"
+            if name == "len" and kind == "a" and text.isidentifier():
+                return f"(#{text}>0 and #{text}+1 or {made})"  # one more, as the first is at 0
+            return made
         return f"{self.helper('b_' + name)}({self.arguments(node.args, node.spread)})"
 
 
@@ -320,7 +333,4 @@ _EXPRESSIONS: dict[Any, Any] = {
     ast.Ternary: Expressions.ternary,
     ast.Import: Expressions.import_,
     ast.Made: Expressions.made,
-    Call: Expressions.postfix,
-    Index: Expressions.postfix,
-    Slice: Expressions.postfix,
 }

@@ -126,9 +126,11 @@ class ExpressionParser:
             if kind == ".":
                 self.at += 1
                 at = self.at
-                if kinds[at] != "name":
+                if kinds[at] != "name" and kinds[at] not in KEYWORDS:
                     self.expected("selector")
                 self.at += 1
+                if type(node) is ast.Builtin:  # a namespace of the same name: time.now()
+                    node = self.unknown(node.name, node.place, node.line)
                 key = ast.Literal(self.places[at], self.lines[at], "s", self.values[at].encode())
                 node = ast.Index(node.place, node.line, node, key)
             elif kind == "(":
@@ -218,6 +220,10 @@ class ExpressionParser:
             return ast.Ident(place, line, symbol)
         if name in BUILTINS:
             return ast.Builtin(place, line, name)
+        return self.unknown(name, place, line)
+
+    def unknown(self, name: str, place: int, line: int) -> Any:
+        """A name that whoever runs the program has to know."""
         self.out.free.setdefault(name, place)
         return ast.Free(place, line, name)
 

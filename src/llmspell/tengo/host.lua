@@ -6,7 +6,7 @@
 
 local inside = ...
 local T = inside.need("tengo_runtime")
-for _, part in inside.next, { "operators", "verbs", "builtins" } do inside.need("tengo_" .. part) end
+for _, part in inside.next, { "order", "operators", "verbs", "builtins" } do inside.need("tengo_" .. part) end
 local type, next, select, rawget, rawlen, setmetatable, getmetatable, pcall, error, unpack, checked, gsub, find, format =
   inside.type, inside.next, inside.select, inside.rawget, inside.rawlen, inside.setmetatable, inside.raw_metatable,
   inside.pcall, inside.error, inside.unpack, inside.checked, inside.gsub, inside.find, inside.format
@@ -22,10 +22,23 @@ local wrapped_handles = setmetatable({}, { __mode = "k" })
 
 -- Values to the host. ------------------------------------------------------------------------------
 
-local function raise_value(v)
-  local fault = rawget(v, FAULT)
-  if fault then error(fault, 0) end
-  fail(T.text(v[KEY]))
+-- What is raised for an error value, with the place where it was made: the failure behind it, if there is one.
+local values = setmetatable({}, { __mode = "k" })  -- what was raised -> the error value
+local function thrown(v)
+  local e, value = rawget(v, FAULT), v[KEY]
+  if e then
+    local t = type(e) == "table" and T.is_map(value) and T.items_of(value) or {}
+    for _, k in next, { "message", "code" } do
+      if type(rawget(t, k)) == "string" then e[k] = t[k] end  -- the program may have changed it
+    end
+    return e
+  end
+  e = T.is_map(value) and to_lua(value) or {}
+  if type(e.message) ~= "string" then e.message = T.text(value) end
+  faults[e] = { where = rawget(v, T.PLACE) or "", class = "ScriptFailure" }
+  values[e] = v
+  inside.rawset(v, FAULT, e)
+  return setmetatable(e, inside.fault_meta)
 end
 
 -- How many arguments a function takes: what calls it may offer more.
@@ -48,8 +61,8 @@ local function outward(f)
       local count = takes(f)
       for i = n + 1, count or n do args[i] = U end
       local v = f(unpack(args, 1, count or n))
-      if is_error(v) then raise_value(v) end
-      return to_lua(v, 0)
+      if is_error(v) then error(thrown(v), 0) end
+      return to_lua(v)
     end
     ours[f], theirs[made] = made, f
   end
@@ -62,64 +75,87 @@ local function fault_fields(e)
   return from_lua(t)
 end
 
-function to_lua(v, depth)
+-- `made` has what was met before: what contains itself is for the writer to name. So is what is nested
+-- too deep or too large, of which it is given as much as it takes to see that.
+local MOST = 100001
+local function crossing(v, depth, made)
   local kind = type(v)
   if kind == "function" then return outward(v) end
   if kind ~= "table" then return v end
   if v == U then return nil end
   counted()
-  if depth > inside.max_depth + 1 then fail("a value that is to cross is nested too deep or contains itself") end
+  if made[v] then return made[v] end
+  local t = {}
+  if depth > inside.max_depth then return t end
   local meta = getmetatable(v)
   local name = meta.type
   if name == "array" or name == "immutable-array" then
-    local t, from = {}, meta.data or v
+    local from = meta.data or v
     local n = T.length(from)
-    for i = 1, n do
-      local item = to_lua(from[i - 1], depth + 1)
+    made[v] = t
+    for i = 1, n < MOST and n or MOST do
+      local item = crossing(from[i - 1], depth + 1, made)
       if item == nil then item = null end
       t[i] = item
     end
     if n == 0 then lists[t] = true end
     return t
   elseif name == "map" or name == "immutable-map" then
-    local t = {}
-    for k, item in next, meta.data or v do t[k] = to_lua(item, depth + 1) end
-    if next(t) == nil then lists[t] = false end
+    local n = 0
+    made[v] = t
+    for k, item in next, meta.data or v do
+      n = n + 1
+      if n > MOST then break end
+      item = crossing(item, depth + 1, made)
+      if item == nil then item = null end
+      t[k] = item
+    end
+    if n == 0 then lists[t] = false end
     return t
   elseif name == "char" then return T.char_text(v[KEY])
   elseif name == "time" then return v[KEY] / 1000000000
   elseif name == "error" then
-    local inner = to_lua(v[KEY], depth + 1)
-    return { error = inner == nil and null or inner }
+    made[v] = t
+    local inner = crossing(v[KEY], depth + 1, made)
+    t.error = inner == nil and null or inner
+    return t
   end
   return v[KEY]                                    -- bytes, a handle, a promise
 end
+
+function to_lua(v) return crossing(v, 0, {}) end
 
 -- Values from the host. ------------------------------------------------------------------------------
 
 -- A failure as an error value.
 local function failure(e)
+  if values[e] then return values[e] end
   local v = T.error(fault_fields(e))
   inside.rawset(v, FAULT, e)
   return v
 end
 
 -- A function of the host as the program calls it.
+-- An error value is given as what it holds. Where that is wrong, the failure behind it was used as a value.
 local function inward(f, name)
   local made = theirs[f]
   if made then return made end
-  local function after(ok, v)
-    if not ok then
-      if faults[v] then return failure(v) end
-      error(v, 0)
-    end
-    return from_lua(v)
+  local function after(failed, ok, v)
+    if ok then return from_lua(v) end
+    if not faults[v] then error(v, 0) end
+    if failed and v.code == "bad_argument" then T.check_fault(failed) end
+    return failure(v)
   end
   function made(...)
-    local args, n = { ... }, select("#", ...)
-    for i = 1, n do args[i] = to_lua(args[i], 0) end
-    while n > 0 and args[n] == nil do n = n - 1 end
-    return after(checked(pcall(f, unpack(args, 1, n))))
+    local args, n, failed = { ... }, select("#", ...), nil
+    for i = 1, n do
+      local v = args[i]
+      if is_error(v) then
+        failed, v = v, v[KEY]
+      end
+      args[i] = to_lua(v)
+    end
+    return after(failed, checked(pcall(f, unpack(args, 1, n))))
   end
   names[made] = "user-function:" .. (name or "function")
   theirs[f], ours[made] = made, f
@@ -135,13 +171,22 @@ function HANDLE.__index(t, k)
   return inward(function(...) return f(self, ...) end, k)
 end
 
-local PROMISE = T.with_operators({ type = "promise" })
-function PROMISE.__index(t, k)
-  local f = type(k) == "string" and t[KEY][k]
-  if not f then return U end
-  local self = t[KEY]
-  return inward(function(...) return f(self, ...) end, k)
+function HANDLE.__newindex(t, k)
+  fail("cannot set " .. T.text(k) .. ": a handle is read-only")
 end
+function HANDLE.show(v) return handles[v[KEY]] end
+
+-- The loop of the language over what gives one after another: a stream, a channel.
+function HANDLE.iterate(v)
+  local inner = v[KEY]
+  if not (getmetatable(inner) or {}).__call then fail("not iterable: handle") end
+  return setmetatable({}, { __index = function()
+    local item = inner()
+    if item ~= nil then return from_lua(item) end
+  end })
+end
+
+T.PROMISE = T.with_operators({ type = "promise" })     -- how it behaves is in tasks.lua
 
 function from_lua(v)
   local kind = type(v)
@@ -150,10 +195,14 @@ function from_lua(v)
   if kind ~= "table" then return v end
   if v == null then return U end
   counted()
-  if handles[v] or promises[v] then
+  if promises[v] then
+    need("tengo_tasks")
+    return T.wrap_promise(v)
+  end
+  if handles[v] then
     local made = wrapped_handles[v]
     if not made then
-      made = setmetatable({ [KEY] = v }, handles[v] and HANDLE or PROMISE)
+      made = setmetatable({ [KEY] = v }, HANDLE)
       wrapped_handles[v] = made
     end
     return made
@@ -171,57 +220,27 @@ end
 
 -- Names of the program. ---------------------------------------------------------------------------------
 
-local function namespace(name)
+local function namespace(of)
   local t = {}
-  for verb, f in next, env[name] do t[verb] = inward(f, verb) end
+  for verb, f in next, of do
+    t[verb] = type(f) == "table" and namespace(f) or inward(f, verb)
+  end
   return T.immutable(setmetatable(t, MAP))
 end
 
--- Functions for tasks take functions of the program as they are: their values do not cross.
-local function task_of(f, ...)
-  if type(f) ~= "function" then fail("invalid type for argument 'first': expected function, found " .. T.type_name(f)) end
-  return f
+local SPECIAL = { params = function() return from_lua(env.params) end }
+for name in inside.gmatch("async spawn await parallel promise", "%a+") do
+  SPECIAL[name] = function() return need("tengo_tasks")(name) end
 end
 
-local SPECIAL = {}
-function SPECIAL.async(f, ...)
-  task_of(f)
-  return from_lua(need("promises").async(f, ...))
+local function print(...)
+  local texts = { ... }
+  for i = 1, select("#", ...) do texts[i] = texts[i] == U and "<undefined>" or T.text(texts[i]) end
+  T.write(inside.concat(texts, "\t") .. "\n")
+  return U
 end
-function SPECIAL.spawn(f, ...)
-  task_of(f)
-  return from_lua(need("promises").spawn(f, ...))
-end
-
-local function outcome(ok, v)
-  if ok then return v == nil and U or v end
-  if faults[v] then return failure(v) end
-  error(v, 0)
-end
-
-function SPECIAL.await(p, timeout)
-  local inner = type(p) == "table" and getmetatable(p) == PROMISE and p[KEY]
-  if not inner then fail("invalid type for argument 'first': expected promise, found " .. T.type_name(p)) end
-  if timeout == U then timeout = nil end
-  return outcome(checked(pcall(need("promises").await, inner, timeout)))
-end
-
-function SPECIAL.parallel(list, options)
-  if not T.is_array(list) then fail("invalid type for argument 'first': expected array, found " .. T.type_name(list)) end
-  local given, t = {}, T.items_of(list)
-  local n = T.length(t)
-  for i = 1, n do
-    local v = t[i - 1]
-    if type(v) == "table" and getmetatable(v) == PROMISE then v = v[KEY] end
-    given[i] = v
-  end
-  local ok, results = checked(pcall(need("promises").parallel, given, options and to_lua(options, 0)))
-  if not ok then return outcome(ok, results) end
-  local made = {}
-  for i = 1, n do made[i - 1] = results[i] == nil and U or results[i] end
-  return setmetatable(made, OWN)
-end
-for name, f in next, SPECIAL do names[f] = "user-function:" .. name end
+names[print] = "user-function:print"
+function SPECIAL.print() return print end
 
 -- Only what the host bound: the environment of the state also has what is Lua's own.
 local function bound(name)
@@ -233,10 +252,9 @@ end
 local resolved = {}
 function T.free(name)
   if resolved[name] == nil then
-    if name == "params" then resolved[name] = from_lua(env.params)
-    elseif SPECIAL[name] then resolved[name] = SPECIAL[name]
+    if SPECIAL[name] then resolved[name] = SPECIAL[name]()
     elseif not bound(name) then fail("unresolved reference '" .. name .. "'")
-    elseif type(env[name]) == "table" then resolved[name] = namespace(name)
+    elseif type(env[name]) == "table" then resolved[name] = namespace(env[name])
     else resolved[name] = inward(env[name], name) end
   end
   return resolved[name]
@@ -257,8 +275,8 @@ function T.must(v)
 end
 
 local function result(v)
-  if is_error(v) then raise_value(v) end
-  return to_lua(v, 0)
+  if is_error(v) then error(thrown(v), 0) end
+  return to_lua(v)
 end
 
 function T.export(module, v)
@@ -283,6 +301,6 @@ function T.zone(name, seconds)
   local there = call("time.parse", inside.os.date("!%Y-%m-%dT%H:%M:%S", seconds), nil, name)
   return seconds - inside.math.floor(there)
 end
-T.host = inward
+T.host, T.failure, T.thrown, T.takes, T.to_lua, T.from_lua = inward, failure, thrown, takes, to_lua, from_lua
 env._tengo = T
 return T

@@ -1,7 +1,8 @@
 """What kind of value an expression surely has, so that it needs no check at run time.
 
-Kinds are "i" int, "f" float, "s" string, "b" bool, "c" char, "o" something else that is surely none
-of these and not false; "" is any value, and "?" one that nothing has been assigned to yet.
+Kinds are "i" int, "f" float, "s" string, "b" bool, "c" char, "a" array, "o" something else that is
+surely none of these and not false; "" is any value, and "?" one that nothing has been assigned to
+yet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from .ast import (
     Literal,
     Made,
     Map,
-    Slice,
     Symbol,
     Ternary,
     Unary,
@@ -26,7 +26,7 @@ from .ast import (
 
 COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">="))
 INTEGER = frozenset(("&", "|", "^", "<<", ">>", "&^", "%"))
-RESULTS = {"len": "i", "type_name": "s", "format": "s"}
+RESULTS = {"len": "i", "type_name": "s", "format": "s", "append": "a", "range": "a", "splice": "a"}
 
 
 def join(a: str, b: str) -> str:
@@ -91,10 +91,10 @@ def kind_of(node: Any) -> str:
         return join(kind_of(node.yes), kind_of(node.no))
     if of is Call:
         return call_kind(node)
-    if of in (Array, Map, Func) or (of is Made and node.what == "error"):
+    if of is Array:
+        return "a"
+    if of in (Map, Func) or (of is Made and node.what == "error"):
         return "o"
-    if of is Slice:
-        return ""
     return ""
 
 

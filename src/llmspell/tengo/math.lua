@@ -65,8 +65,56 @@ local function exponent(x)
   return e * 1.0
 end
 
+-- A series near nought, a continued fraction far from it.
+local function erfc(x)
+  if x ~= x then return x elseif x < 0 then return 2 - erfc(-x) elseif x > 28 then return 0.0 end
+  if x < 2 then
+    local sum, term = x, x
+    for n = 1, 80 do
+      term = term * 2 * x * x / (2 * n + 1)
+      sum = sum + term
+    end
+    return 1 - 2 / sqrt(m.pi) * exp(-x * x) * sum
+  end
+  local tail = 0.0
+  for n = 80, 1, -1 do tail = n / 2 / (x + tail) end
+  return exp(-x * x) / sqrt(m.pi) / (x + tail)
+end
+local function erf(x)
+  if x < 0 then return -erf(-x) end
+  if x < 1 then
+    local sum, term = x, x
+    for n = 1, 40 do
+      term = term * 2 * x * x / (2 * n + 1)
+      sum = sum + term
+    end
+    return 2 / sqrt(m.pi) * exp(-x * x) * sum
+  end
+  return 1 - erfc(x)
+end
+
+-- Lanczos' approximation; whole numbers are exact as long as floats are.
+local LANCZOS = { 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+  -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7 }
+local function gamma(x)
+  if x ~= x or x == huge then return x elseif x > 172 then return huge end
+  if x == 0 then return 1 / x elseif x < 0 and (x % 1 == 0 or x == -huge) then return 0 / 0 end
+  if x < -180 then return 0.0 end
+  if x % 1 == 0 then
+    local made = 1.0
+    for n = 2, x - 1 do made = made * n end
+    return made
+  end
+  if x < 0.5 then return m.pi / (m.sin(m.pi * x) * gamma(1 - x)) end
+  x = x - 1
+  local sum = 0.99999999999980993
+  for i = 1, 8 do sum = sum + LANCZOS[i] / (x + i) end
+  local t = x + 7.5
+  return sqrt(2 * m.pi) * t ^ ((x + 0.5) / 2) * exp(-t) * t ^ ((x + 0.5) / 2) * sum
+end
+
 for name, f in next, {
-  abs = m.abs, acos = m.acos, asin = m.asin, atan = m.atan, cos = m.cos, exp = exp, log = log, sin = m.sin,
+  erf = erf, erfc = erfc, gamma = gamma, abs = m.abs, acos = m.acos, asin = m.asin, atan = m.atan, cos = m.cos, exp = exp, log = log, sin = m.sin,
   sqrt = sqrt, tan = m.tan, ceil = whole(m.ceil), floor = whole(m.floor), trunc = whole(trunc),
   acosh = function(x) return log(x + sqrt(x * x - 1)) end,
   asinh = function(x)

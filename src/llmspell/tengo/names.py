@@ -39,12 +39,16 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 MAX_LOCALS = 90
 """Variables that are Lua's own at one place; Lua has 200, and 255 for a function to use."""
 
+MAX_NAME = 59
+"""Bytes of the name of a program that Lua shows."""
+
 
 class Names:
     """What is declared where, what of the runtime is used, and on which line the output is."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, name: str) -> None:
         self.program = program
+        self.name = name.encode()[:MAX_NAME]
         self.out: list[str] = []
         self.line = 1
         self.used: dict[str, str] = {}

@@ -76,8 +76,22 @@ function T.kept()
   aside = nil
   return v
 end
+-- The same where the other side costs nothing to have ready.
+function T.either(v, other)
+  if type(v) == "number" then
+    if v ~= 0 and v == v then return v end
+    return truth(v) and v or other
+  end
+  if v ~= U and truth(v) then return v end
+  return other
+end
+function T.both(v, other)
+  if truth(v) then return other end
+  return v
+end
+
 function T.unmask(v)
-  if v == NO then return false end
+  if inside.rawequal(v, NO) then return false end
   return v
 end
 
@@ -106,10 +120,9 @@ end
 
 -- x = append(x, v) where nobody else can have the array.
 function T.push(t, v)
-  if type(t) ~= "table" or getmetatable(t) ~= OWN then return appended(t, 1, v) end
+  if getmetatable(t) ~= OWN then return appended(t, 1, v) end
   local n = #t
-  if n > 0 or rawget(t, 0) ~= nil then n = n + 1 end
-  rawset(t, n, v)
+  rawset(t, (n > 0 or rawget(t, 0) ~= nil) and n + 1 or 0, v)
   return t
 end
 
@@ -173,7 +186,8 @@ end
 
 function T.spill(t) return unpack(t, 1, #t) end
 
--- What a loop goes through: items, the last index, and the keys of a map.
+-- What a loop goes through: items, the last index, and the keys of a map. What the host gives one by one has
+-- items without end, and nil after the last.
 function T.sequence(v)
   local kind = type(v)
   if kind == "table" then
@@ -184,6 +198,10 @@ function T.sequence(v)
       return t, length(t) - 1
     elseif name == "map" or name == "immutable-map" then
       local t, keys, n = meta.data or v, {}, 0
+      if inside.clocks then                        -- the run must be the same in every state
+        keys, n = T.sorted_keys(t)
+        return t, n - 1, inside.table.move(keys, 1, n, 0, {})
+      end
       for k in next, t do
         keys[n] = k
         n = n + 1
@@ -199,6 +217,8 @@ function T.sequence(v)
       return t, #s - 1
     elseif name == "undefined" then
       return U, -1
+    elseif meta.iterate then
+      return meta.iterate(v), inside.math.maxinteger - 1
     end
   elseif kind == "string" then
     local list, t = runes_of(v), {}

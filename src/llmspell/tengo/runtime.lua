@@ -5,7 +5,8 @@
 --   array       items from 0 on; OWN while only one variable can know it, else SHARED
 --   map         the keys are strings
 --   immutable-  an empty table before the one with the items, so that every assignment is noticed
---   char, bytes, time, error      the value under KEY, which no program has; chars of one code are one table
+--   char, bytes, time, error      the value under KEY, which no program has; chars of one code are one table;
+--               an error has also where it was made, under PLACE
 --   undefined   one table, U; nil is no value of Tengo
 -- What an operator cannot do with numbers Lua looks for in the metatables, which every type has.
 
@@ -16,12 +17,12 @@ local type, next, select, rawget, rawset, rawequal, setmetatable, getmetatable, 
 local concat, find, gsub, format, unpack, counted, look =
   inside.concat, inside.find, inside.gsub, inside.format, inside.unpack, inside.counted, inside.look
 local byte, sub, char, rep = inside.string.byte, inside.string.sub, inside.string.char, inside.string.rep
-local mtype, floor, move, sort = inside.math.type, inside.math.floor, inside.table.move, inside.table.sort
+local mtype, floor, move = inside.math.type, inside.math.floor, inside.table.move
 local utf8char, utf8code, utf8len = inside.utf8.char, inside.utf8.codepoint, inside.utf8.len
 
 local T = { max_string = 2147483647 }
 inside.tengo = T
-local KEY, FAULT = {}, {}
+local KEY, FAULT, PLACE = {}, {}, {}
 local OWN, SHARED, MAP, CHAR, BYTES, TIME, ERROR, UNDEFINED =
   { type = "array" }, { type = "array" }, { type = "map" }, { type = "char" }, { type = "bytes" },
   { type = "time" }, { type = "error" }, { type = "undefined" }
@@ -75,7 +76,7 @@ end
 
 local function new_bytes(s) return setmetatable({ [KEY] = s }, BYTES) end
 local function new_time(ns) return setmetatable({ [KEY] = ns }, TIME) end
-local function new_error(v) return setmetatable({ [KEY] = v }, ERROR) end
+local function new_error(v, place) return setmetatable({ [KEY] = v, [PLACE] = place }, ERROR) end
 local function new_array(...) 
   local t = { select(2, ...) }
   t[0] = (...)
@@ -147,17 +148,6 @@ local function quote(s)
   return '"' .. s .. '"'
 end
 
-local function sorted_keys(t)
-  local keys, n = {}, 0
-  for k in next, t do
-    counted()
-    n = n + 1
-    keys[n] = k
-  end
-  if n > 30000 then look() else sort(keys) end
-  return keys, n
-end
-
 local text
 local function write(v, out, depth, quoted)
   local kind = type(v)
@@ -185,7 +175,7 @@ local function write(v, out, depth, quoted)
       out[#out + 1] = "]"
     elseif name == "map" or name == "immutable-map" then
       local t = items_of(v)
-      local keys, n = sorted_keys(t)
+      local keys, n = T.sorted_keys(t)
       out[#out + 1] = "{"
       for i = 1, n do
         out[#out + 1] = (i > 1 and ", " or "") .. keys[i] .. ": "
@@ -199,7 +189,7 @@ local function write(v, out, depth, quoted)
       write(v[KEY], out, depth + 1, true)
     elseif name == "time" then out[#out + 1] = T.time_text(v[KEY])
     elseif name == "undefined" then out[#out + 1] = "<undefined>"
-    else out[#out + 1] = "<" .. name .. ">" end
+    else out[#out + 1] = meta.show and meta.show(v) or "<" .. name .. ">" end
   end
 end
 
@@ -468,11 +458,11 @@ set_metatable(fail, with_operators({ __call = false }))
 getmetatable(fail).__call = nil
 
 for k, v in next, {
-  U = U, NO = {}, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, chars = chars, set = setmetatable, truth = truth,
+  U = U, NO = {}, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, PLACE = PLACE, chars = chars, set = setmetatable, truth = truth,
   immutable = immutable, error = new_error, invalid = invalid, not_indexable = not_indexable, equal = equal, text = text, quote = quote, float_text = float_text,
   type_name = type_name, names = names, fail = fail, limited = limited, length = length, items_of = items_of, is_array = is_array,
   is_map = is_map, copied = copied, new_char = new_char, new_bytes = new_bytes, new_time = new_time,
-  new_array = new_array, char_text = char_text, check_fault = check_fault, runes_of = runes_of, sorted_keys = sorted_keys, key_of = key_of,
+  new_array = new_array, char_text = char_text, check_fault = check_fault, runes_of = runes_of, key_of = key_of,
   with_operators = with_operators, ERROR = ERROR, BYTES = BYTES, TIME = TIME, CHAR = CHAR, is_int = function(v) return mtype(v) == "integer" end,
 } do T[k] = v end
 
