@@ -17,8 +17,8 @@ Outcomes, several joined by " | ":
 
 Whatever the outcome, the attack has succeeded when MARK or a planted secret is in what it leaves
 behind: its output, its result, the log, the error. Each file prints MARK where the attack has what
-it wanted. `{root}`, `{outside}` and `{server}` stand for what `places` makes. In JavaScript the
-lines of the head start with "//".
+it wanted. `{root}`, `{outside}` and `{server}` stand for what `places` makes. In JavaScript
+and Tengo the lines of the head start with "//".
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from llmspell.runtime.result import Result
 
 MARK = "ESCAPED"
 MARKS = (MARK, SECRET)
-ENGINES = {".lua": ("lua54", "lua55"), ".js": ("javascript",)}
+ENGINES = {".lua": ("lua54", "lua55"), ".js": ("javascript",), ".tengo": ("tengo",)}
 """End of a file's name -> the engines an attack is for that names none."""
 
-REMARKS = {".lua": "--", ".js": "//"}
+REMARKS = {".lua": "--", ".js": "//", ".tengo": "//"}
 LIMITS = {"time": "1", "memory": "64MB"}
 """Limits of an attack that names none, on top of those of level untrusted."""
 

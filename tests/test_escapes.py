@@ -19,9 +19,11 @@ import llmspell
 from llmspell.limits import LEVEL_LIMITS
 from llmspell.spells.program import Program
 
-FOLDERS = [Path(__file__).parent / "escapes" / name for name in ("lua", "gate", "javascript")]
+FOLDERS = [
+    Path(__file__).parent / "escapes" / name for name in ("lua", "gate", "javascript", "tengo")
+]
 
-MODES = {"lua54": ("none", "process"), "lua55": ("none", "process"), "javascript": ("none",)}
+MODES = dict.fromkeys(("lua54", "lua55", "javascript", "tengo"), ("none", "process"))
 """Engine -> the kinds of isolation every attack is run in: "none" is this process, "process" a
 worker."""
 
@@ -64,7 +66,19 @@ export default [
   typeof print, await async(async () => squares.length),
 ];
 """
-CANARIES = {".lua": CANARY, ".js": CANARY_JS}
+CANARY_TENGO = """
+text := import("text")
+account := func(n) { return {n: n, shown: func() { return format("%d!", n) }} }
+squares := []
+for n in range(1, 5) { squares = append(squares, string(n * n)) }
+e := error({code: "mine"})
+export [
+    account(42).shown(), text.join(squares, " "), !is_error(e), e.value.code,
+    json.decode(json.encode({list: range(1, 10)})).list[8], text.to_upper("fine"),
+    is_callable(print) ? "function" : "", await(async(func() { return len(squares) })),
+]
+"""
+CANARIES = {".lua": CANARY, ".js": CANARY_JS, ".tengo": CANARY_TENGO}
 SINGS = ["42!", "1 4 9 16", False, "mine", 9, "FINE", "function", 4]
 
 
@@ -175,6 +189,7 @@ def test_the_corpus_is_large() -> None:
     assert len(list(FOLDERS[0].glob("*.lua"))) >= 190
     assert len(list(FOLDERS[1].glob("*.lua"))) >= 180
     assert len(list(FOLDERS[2].glob("*.js"))) >= 40
+    assert len(list(FOLDERS[3].glob("*.tengo"))) >= 140
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def session(**more: Any) -> Session:
 
 def names() -> bytes:
     """The first frame to a worker."""
-    return pack("names", "lua", [[name, *item] for name, item in signatures().items()])
+    return pack("names", "lua", [[name, *item] for name, item in signatures().items()], "")
 
 
 def zygote() -> Zygote:

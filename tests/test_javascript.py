@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import select
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import perf_counter
+from threading import Thread
+from time import perf_counter, process_time, sleep
 
 import pytest
 
 import llmspell
 from llmspell.engines import engine
+from llmspell.engines.javascript_isolate import _ended
 from llmspell.engines.typescript import blanked
-from llmspell.errors import ScriptRuntimeError, ScriptSyntaxError, TimeLimit, UsageError
+from llmspell.errors import (
+    BadArgument,
+    Denied,
+    IsolationError,
+    MemoryLimit,
+    ScriptRuntimeError,
+    ScriptSyntaxError,
+    StackLimit,
+    TimeLimit,
+)
+from llmspell.limits import Limits
+from llmspell.runtime.catalogue import CATALOGUE, names
+from llmspell.runtime.chunk_files import ChunkFiles
+from llmspell.runtime.gate import Gate
+from llmspell.values import decode
 
 TYPED = """\
 interface Order {
@@ -102,9 +123,93 @@ def test_time_ends_what_does_not_end(source: str) -> None:
     assert run("export default 6 * 7") == 42
 
 
-def test_endless_recursion_ends_the_run_and_says_where() -> None:
-    error = failure("function f(n) {\n  return f(n + 1) + 1;\n}\nf(1)")
-    assert "stack overflow" in error.message and error.frames[0][1:] == (2, "f")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "function f(n) {\n  return f(n + 1) + 1;\n}\ntry { f(1) } finally { print('on') }",
+        "const f = () =>\n[1].map(f);\ntry { f() } catch { print('on') }",
+        "class A { constructor() {\nnew A(); } }\ntry { new A() } catch { print('on') }",
+        "try {\nJSON.parse('['.repeat(1e5)) } catch { print('on') }",
+        "async function f() {\nawait f(); }\nf().catch(print); await sleep(0.01); print('on')",
+    ],
+)
+def test_endless_recursion_is_a_limit_nobody_catches(source: str) -> None:
+    result = llmspell.Session(engine="javascript").attempt_sync(source)
+    assert type(result.error) is StackLimit and result.output == ""
+    assert result.error.exit_code == 9 and result.error.line == 2
+    assert run("export default 6 * 7") == 42
+
+
+@pytest.mark.parametrize(
+    ("source", "told", "line"),
+    [
+        ("async function f() {\n  throw new Error('x');\n}\nf();", "x", 2),
+        ("async function f() {\n  await sleep(0.001);\n  null.x;\n}\nf();", "property 'x'", 3),
+        ("Promise.resolve(1).then(() => {\n  throw new Error('x');\n});", "x", 2),
+        ("const p = Promise.reject('no'); p.catch(() => {}); p.then(print);", "no", 0),
+        ("Promise.any([Promise.reject('no')]);", "AggregateError", 0),
+        ("setTimeout(async () => {\n  throw new Error('x'); }, 1); await sleep(0.02);", "x", 2),
+        ("new Promise((_, no) => no(10n ** 30n));", "bigint", 0),
+        ("const p = fs.read('x'); new Promise(() => {}).then(() => p);\nawait sleep(0.02)", "x", 1),
+    ],
+)
+def test_a_promise_that_fails_unseen_ends_the_run(source: str, told: str, line: int) -> None:
+    error = failure(source + "\nexport default 'fine';")
+    assert told in error.message and error.line == line
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const p = (async () => { throw 1; })(); await sleep(0.01); try { await p } catch { }",
+        "const all = []; for (let i = 0; i < 3000; i++) all.push((async () => { throw i; })());\n"
+        "await Promise.allSettled(all);",
+        "await Promise.any([Promise.reject(1), Promise.reject(2)]).catch(() => {});",
+        "await Promise.race([Promise.reject(1), Promise.reject(2)]).catch(() => {});",
+        "const s = sleep(5); (async () => await s)(); s.cancel();",
+        "try { await import('./nowhere.js') } catch { }",
+        "async function* g() { throw 1; } try { for await (const _ of g()); } catch { }",
+        "const p = Promise.reject(1); await sleep(0.01); p.catch(() => {});",
+    ],
+)
+def test_a_failure_somebody_saw_is_none(source: str) -> None:
+    assert run(source + "\nexport default 'fine';") == "fine"
+
+
+def test_promises_that_fail_unseen_without_end_are_a_limit_and_take_no_memory_of_the_host() -> None:
+    error = failure("const why = {}; for (;;) Promise.reject(why);", limits={"time": 60})
+    assert isinstance(error, MemoryLimit)
+    kept = "const all = []; for (let i = 0; i < 50000; i++) all.push(Promise.reject('a' + i));"
+    assert run(f"{kept} export default (await Promise.allSettled(all))[49999].reason") == "a49999"
+
+
+def test_an_error_made_by_the_host_is_thrown_where_it_was_made() -> None:
+    error = failure(
+        "\nconst f = async () => {\n  throw await errors.create('bad order');\n};\nawait f();"
+    )
+    assert (error.message, error.line) == ("bad order", 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"\\u0000bytes":"zz"}',
+        '{"\\u0000bytes":5}',
+        '{"\\u0000handle":"stream"}',
+        '{"\\u0000handle":["stream",true]}',
+        '{"\\u0000handle":[5,5]}',
+    ],
+)
+def test_what_a_vm_tells_is_not_trusted(text: str) -> None:
+    with pytest.raises(ValueError):
+        decode(text.encode())
+    with pytest.raises(ValueError):
+        decode(b'{"\\u0000function":"1"}', lambda number, args: None)  # type: ignore[arg-type,return-value]
+    ended = _ended(1, text.encode())
+    assert isinstance(ended.error, ScriptRuntimeError) and "is no value" in ended.error.message
+    gate = Gate(CATALOGUE, lambda number, args: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(BadArgument):
+        gate.fit_arguments(CATALOGUE["fs.write"], f"[{text}]".encode())
 
 
 def test_a_busy_script_does_not_stall_the_loop() -> None:
@@ -120,6 +225,24 @@ def test_a_busy_script_does_not_stall_the_loop() -> None:
             return rounds
 
     assert asyncio.run(main()) > 5
+
+
+def test_what_does_not_end_is_stopped_in_every_session() -> None:
+    """Sessions that offer other names have VMs of another image: one clock counts for all."""
+
+    async def main() -> None:
+        for features in ("llm", "log", "llm"):
+            async with llmspell.Session(engine="javascript", features=features) as session:
+                ended = await session.attempt("for (;;) {}", limits={"time": 0.2})
+            assert isinstance(ended.error, TimeLimit)
+
+    asyncio.run(main())
+    for _ in range(10):
+        began = process_time()
+        sleep(1)
+        if process_time() - began < 0.02:
+            return
+    pytest.fail("a script goes on after its end")
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
@@ -144,10 +267,138 @@ def test_what_hosts_of_javascript_have() -> None:
         out.push(url.href, url.searchParams.get("r"));
         out.push(structuredClone(new Map([[1, {a: 2}]])).get(1).a);
         out.push(new TextDecoder().decode(new TextEncoder().encode("grüße 😀")));
-        export default [...out, typeof require, typeof process, typeof fetch, typeof WeakRef];
+        export default [...out, typeof require, typeof globalThis.process?.env, typeof WeakRef];
         """
     ) == ["every", "late", "aborted", "https://ex.com/a/x?q=1&r=a%20b#h", "a b", 2, "grüße 😀",
-          "undefined", "undefined", "undefined", "undefined"]  # fmt: skip
+          "undefined", "undefined", "undefined"]  # fmt: skip
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Tells what it was asked; /slow takes 30 s, unless whoever asked has gone."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
+        if self.path == "/slow":
+            readable, _, _ = select.select([self.connection], [], [], 30)
+            self.server.gone.append(bool(readable))  # type: ignore[attr-defined]
+            return
+        told = {"path": self.path, "method": self.command, "x": self.headers.get("x-a")}
+        answer = json.dumps({**told, "body": body}).encode()
+        self.send_response(404 if self.path == "/none" else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PUT = do_POST  # noqa: N815
+
+    def log_message(self, *told: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def echo() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.gone = []  # type: ignore[attr-defined]
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def fetched(source: str, server: ThreadingHTTPServer, *allow: str) -> object:
+    address = f"127.0.0.1:{server.server_port}"
+    source = source.replace("URL/", f"http://{address}/")
+    return run(source, allow=[grant.replace("HERE", address) for grant in allow])
+
+
+def test_fetch_is_a_request_of_ours(echo: ThreadingHTTPServer) -> None:
+    assert fetched(
+        """
+        const a = await fetch("URL/a?b=c");
+        const told = await a.json();
+        let twice;
+        try { await a.text(); } catch (e) { twice = e.message; }
+        const headers = {"X-A": "1"};
+        const b = await fetch(new URL("URL/none"), {method: "put", headers, body: "hi"});
+        const sent = new TextEncoder().encode("bytes");
+        const c = await fetch("URL/c", {method: "POST", body: sent});
+        const bytes = new Uint8Array(await c.arrayBuffer());
+        export default [
+          a.status, a.ok, a.headers.get("Content-Type"), told.path, told.method, twice,
+          b.status, b.ok, await b.json(), JSON.parse(new TextDecoder().decode(bytes)).body,
+        ];
+        """,
+        echo,
+        "net:HERE",
+    ) == [
+        *(200, True, "application/json", "/a?b=c", "GET", "Response: the body was read before"),
+        *(404, False, {"path": "/none", "method": "PUT", "x": "1", "body": "hi"}, "bytes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("signal", "name"),
+    [
+        ("(() => { const c = new AbortController(); setTimeout(() => c.abort(), 50);"
+         " return c.signal; })()", "AbortError"),
+        ("AbortSignal.timeout(1500)", "TimeoutError"),
+        ("AbortSignal.any([AbortSignal.timeout(9000), AbortSignal.timeout(1500)])", "TimeoutError"),
+        ("AbortSignal.abort()", "AbortError"),
+    ],
+)  # fmt: skip
+def test_a_signal_ends_a_request_in_flight(
+    echo: ThreadingHTTPServer, signal: str, name: str
+) -> None:
+    source = """
+        let e;
+        await fetch("URL/first");
+        try { await fetch("URL/slow", {signal: SIGNAL}); } catch (caught) { e = caught; }
+        export default e.name;
+    """.replace("SIGNAL", signal)
+    began = perf_counter()
+    assert fetched(source, echo, "net:HERE") == name
+    assert perf_counter() - began < 20
+    if name == "TimeoutError":
+        end = perf_counter() + 20
+        while not echo.gone and perf_counter() < end:  # type: ignore[attr-defined]
+            sleep(0.01)
+        assert echo.gone == [True]  # type: ignore[attr-defined]
+
+
+def test_a_timeout_that_is_not_reached_keeps_nobody(echo: ThreadingHTTPServer) -> None:
+    began = perf_counter()
+    source = "export default (await fetch('URL/a', {signal: AbortSignal.timeout(60000)})).ok"
+    assert fetched(source, echo, "net:HERE") is True
+    assert perf_counter() - began < 30
+
+
+def test_fetch_needs_a_grant_and_refuses_what_it_does_not_know(echo: ThreadingHTTPServer) -> None:
+    with pytest.raises(Denied, match="allow it with --allow net"):
+        run("await fetch('https://example.com/')", level="untrusted")
+    with pytest.raises(Denied, match="is not a public address"):
+        fetched("await fetch('URL/a')", echo, "net:*")
+    with pytest.raises(ScriptRuntimeError, match="there is method"):
+        fetched("await fetch('URL/a', {mode: 'cors'})", echo, "net:HERE")
+
+
+def test_a_function_the_host_gave_up_makes_no_further_call() -> None:
+    source = """
+        globalThis.work = async () => {
+          try { await sleep(60); } finally { await fs.write("x", "never"); }
+        };
+        await sleep(60);
+    """
+    chosen = engine("javascript")
+    isolate = chosen.isolate(names(()), Limits())
+    (waits,) = isolate.run(1, chosen.compile(source, "spell"), b"{}").calls
+    (sleeps,) = isolate.call(2, "work", b"[]").calls
+    assert (waits.name, sleeps.name) == ("time.sleep", "time.sleep")
+    answer = isolate.abandon(2)
+    assert answer.cancelled == [sleeps.id] and not answer.calls and not answer.ended
+    assert not isolate.resume(sleeps.id, b"null").calls
+    assert [ended.entry for ended in isolate.resume(waits.id, b"null").ended] == [1]
+    isolate.close()
 
 
 def test_a_program_or_module_may_be_empty() -> None:
@@ -164,9 +415,133 @@ def test_modules_are_imported_through_the_host() -> None:
     assert (error.code, error.line) == ("not_found", 2)
 
 
-def test_a_process_of_its_own_is_refused() -> None:
-    with pytest.raises(UsageError, match="cannot work in a process of its own"):
-        llmspell.run_sync("1", engine="javascript", level="untrusted")
+TREE = {
+    "main.js": "import a from './sub/a.js'; import i from './dir'; import j from './idx';"
+    "import self from './main.js'; import inner from './inner.js';"
+    "export default () => [a, i, j, typeof self, inner];",
+    "sub/a.js": "import b from './b.js'; import c from '../c.js'; export default [b, c];",
+    "sub/b.js": "export default 'sub/b';",
+    "b.js": "export default 'not this';",
+    "c.js": "export default 'c';",
+    "dir/init.js": "import x from './x.js'; export default x;",
+    "dir/x.js": "export default 'dir/x';",
+    "x.js": "export default 'not this';",
+    "idx/index.js": "import x from './x.js'; export default x;",
+    "idx/x.js": "export default 'idx/x';",
+    "lib/inner.js": "import o from './other.js'; export default o;",
+    "lib/other.js": "export default 'lib/other';",
+    "other.js": "export default 'not this';",
+}
+
+
+@pytest.mark.parametrize("suffix", ["js", "ts"])
+def test_what_is_imported_is_beside_its_importer(tmp_path: Path, suffix: str) -> None:
+    for name, text in TREE.items():
+        path = tmp_path / name.replace(".js", f".{suffix}")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace(".js", f".{suffix}"))
+    value = llmspell.run_sync(tmp_path / f"main.{suffix}").value
+    assert value == [["sub/b", "c"], "dir/x", "idx/x", "function", "lib/other"]
+
+
+def test_a_module_is_one_however_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one.js").write_text("print('loaded'); export default {};")
+    (tmp_path / "main.js").write_text(
+        "import a from './one.js'; import b from 'lib.one'; import c from './lib/one.js';\n"
+        "export default a === b && b === c;"
+    )
+    result = llmspell.run_sync(tmp_path / "main.js")
+    assert (result.value, result.output) == (True, "loaded\n")
+
+
+def test_an_import_that_failed_can_be_caught_and_says_why() -> None:
+    source = """
+        let e;
+        try { await import('./%s.js') } catch (x) { e = x }
+        export default [e.code, e.message]"""
+    modules = {"bad": "export default 1;\nlet = = 3;"}
+    assert run(source % "nowhere") == [
+        "not_found", "there is no module nowhere: looked beside the spell and in its lib/ folder"
+    ]  # fmt: skip
+    code, message = run(source % "bad", modules=modules)  # type: ignore[misc]
+    assert (code, message[:35]) == ("syntax", "cannot load module 'bad.js': bad:2:")
+
+
+def test_a_spell_nobody_reviewed_works_in_a_process_of_its_own() -> None:
+    result = llmspell.Session(engine="typescript", level="untrusted").attempt_sync(
+        "const n: number = 6; const now = Date.now(); export default [n * 7, now > 1e12];"
+    )
+    assert result.value == [42, True]
+    assert not result.isolation["seccomp"] and not result.isolation["process"]
+    # Landlock holds the thread that enters it, and the VM works in another: that is said.
+    assert "other threads" in result.isolation["landlock"]
+    with pytest.raises(IsolationError, match="landlock"):
+        llmspell.Session(engine="javascript", level="untrusted", require=["landlock"]).run_sync("1")
+
+
+FIRST = "import llmspell\nprint(llmspell.run_sync('export default 1', engine='javascript').value)"
+
+
+def kept(folder: Path) -> Path:
+    """The one image in a folder of caches, made by a process of its own."""
+    environment = {**os.environ, "LLMSPELL_CACHE": str(folder)}
+    for note in ("note: preparing JavaScript for its first use\n", ""):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST], capture_output=True, text=True, env=environment
+        )
+        assert (done.stdout, done.stderr) == ("1\n", note)
+    (path,) = folder.glob("*.image")
+    assert path.stat().st_mode & 0o777 == 0o600
+    return path
+
+
+def test_a_prepared_vm_is_kept_and_a_forged_one_is_never_run(tmp_path: Path) -> None:
+    path = kept(tmp_path)
+    store = ChunkFiles(str(tmp_path))
+    name = bytes.fromhex(path.stem)
+    good = store.load_image(name)
+    assert good is not None and store.held().files == 1
+    whole = path.read_bytes()
+    other = ChunkFiles(str(tmp_path / "other"))
+    other.store_image(name, good)
+    forged = [
+        whole[:-1] + bytes([whole[-1] ^ 1]),
+        whole[:60] + bytes([whole[60] ^ 1]) + whole[61:],
+        whole[:-100],
+        good,
+        (tmp_path / "other" / path.name).read_bytes(),  # signed with another key
+    ]
+    for data in forged:
+        path.write_bytes(data)
+        assert store.load_image(name) is None
+    path.write_bytes(whole)
+    os.replace(path, path.with_stem("0" * 64))  # a good one under the name of another
+    assert store.load_image(b"\0" * 32) is None
+    os.replace(path.with_stem("0" * 64), path)
+    for mode, readable in ((0o622, False), (0o600, True)):
+        path.chmod(mode)
+        assert (store.load_image(name) is not None) is readable
+    tmp_path.chmod(0o777)
+    assert store.load_image(name) is None
+    tmp_path.chmod(0o700)
+    # What is forged is not run but made again.
+    path.write_bytes(forged[0])
+    kept(tmp_path)
+    assert store.load_image(name) is not None
+    assert store.clear() == 1 and not path.exists()
+
+
+def test_a_cache_that_is_off_keeps_nothing(tmp_path: Path) -> None:
+    for level in ("trusted", "untrusted"):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST.replace("'javascript'", f"'javascript', level='{level}'")],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LLMSPELL_CACHE": "off", "HOME": str(tmp_path)},
+        )
+        assert done.stdout == "1\n", done.stderr
+    assert not list(tmp_path.rglob("*.image"))
 
 
 def test_lua_starts_without_it() -> None:

@@ -16,6 +16,7 @@
     |     `- ProviderFailure        a network peer or a model provider failed
     |- LimitExceeded            never catchable by a script
     |  |- StepLimit  MemoryLimit  TimeLimit  OutputLimit  DiskLimit  CallLimit  TaskLimit  RunLimit
+    |  |- StackLimit               calls within each other, in a VM that cannot go on after that
     |  `- BudgetExceeded          tokens or dollars
     |- SpellError               the spell's packager
     |  `- ParamError              a parameter does not fit the spell
@@ -310,6 +311,14 @@ class TaskLimit(LimitExceeded):
     advice = "give parallel() a limit, or raise it with --limit tasks=N"
 
 
+class StackLimit(LimitExceeded):
+    """More calls within each other than the VM has stack for, where a script cannot catch that."""
+
+    code = "stack"
+    quantity = "stack"
+    advice = "let functions call each other less deeply, or use a loop"
+
+
 class RunLimit(LimitExceeded):
     """More runs of a tenant at the same time than allowed; raised before the run begins."""
 
@@ -440,6 +449,7 @@ LIMIT_ERRORS: dict[str, type[LimitExceeded]] = {
         DiskLimit,
         CallLimit,
         TaskLimit,
+        StackLimit,
         RunLimit,
         BudgetExceeded,
     )

@@ -32,9 +32,6 @@ SUFFIXES = {
 TRUSTED_ONLY = frozenset({"luajit"})
 """Engines whose native code generator is no sandbox: never at level `untrusted`."""
 
-THREADED = frozenset({"javascript", "typescript"})
-"""Engines whose VM works in a thread, which a locked-down process may not start."""
-
 
 @cache
 def engine(name: str, machine_code: bool = True) -> Engine:

@@ -236,6 +236,31 @@ class Remote(Protocol):
         """Whether the script is running right now."""
 
 
+class Store(Protocol):
+    """Where an engine keeps what it prepares once for all scripts: this user's alone, and signed.
+
+    It raises nothing: what cannot be had is prepared again.
+    """
+
+    @property
+    def folder(self) -> str:
+        """The folder it keeps things in."""
+
+    def load_image(self, name: bytes) -> bytes | None:
+        """What was kept under this digest; None where there is nothing that we have written."""
+
+    def store_image(self, name: bytes, data: bytes) -> None:
+        """Keeps it, if the folder can be trusted with it."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An engine that prepares something once, which takes long."""
+
+    def keep(self, store: Store | None) -> None:
+        """Has it kept there from now on; None keeps it in memory only."""
+
+
 class Engine(Protocol):
     """A script language.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import Frame, ScriptSyntaxError
 from ..values import dumps
 from .base import Signature
-from .quickjs import Host, Image, Trapped, Vm
+from .quickjs import Host, Trapped, Vm
 
 PARTS = ("values.js", "tasks.js", "web.js")
 
@@ -23,26 +23,26 @@ def prelude(names: Mapping[str, Signature]) -> str:
         for name, item in names.items()
     ]
     body = "\n".join(parts)
-    return (
-        f"(surface => flush => {{ 'use strict';\n{body}\nreturn [door, collect]; }})({dumps(told)})"
-    )
+    whole = f"'use strict';\n{body}\nreturn [door, collect, reason];"
+    return f"(surface => flush => {{ {whole} }})({dumps(told)})"
 
 
-class _Checker(Host):
+CHECKED = 64 * 1024 * 1024
+"""Bytes that parsing a program may take."""
+
+
+class Checker(Host):
     """Lets no module be found: what is checked must not run."""
 
 
-def check(made: Image, code: str, name: str) -> None:
+def check(vm: Vm, code: str, name: str) -> None:
     """Raises ScriptSyntaxError where the VM cannot parse a module."""
-    vm = Vm(made, _Checker(), 64 * 1024 * 1024)
     shown = name or "program"
     try:
         # It parses to its end first; then this import is not found, so that nothing of it runs.
         told = vm.complaint(f"{code}\nimport 'llmspell:nothing';", shown)
     except (Trapped, MemoryError):
         told = "SyntaxError\nit is nested too deep\n"
-    finally:
-        vm.close()
     kind, _, rest = told.partition("\n")
     message, _, stack = rest.partition("\n")
     if kind != "SyntaxError":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from collections.abc import Collection
 from typing import Any
 
 from ..errors import (
@@ -13,38 +14,97 @@ from ..errors import (
     Frame,
     HostFailure,
     LlmspellError,
+    NotFound,
     ScriptFailure,
     ScriptRuntimeError,
     ScriptSyntaxError,
 )
+from .base import Compile
+
+SUFFIXES = (".js", ".mjs", ".ts", ".mts")
 
 BUILT_IN = "llmspell:"
 """What the names of the modules that stand for namespaces begin with."""
 
 
 class Sources:
-    """Sources by the name the VM knows them by. `unloaded` is why the last missing one is."""
+    """Sources by the name the VM knows them by.
+
+    The program has its own name; a module that of its file after a slash, so that it is one module
+    however it is asked for, and what it imports is beside it.
+    """
 
     def __init__(self) -> None:
-        self.program = ""
+        self.program = self.source = ""
         self.texts: dict[str, str] = {}
         self.names: set[str] = set()
-        self.unloaded: LlmspellError | None = None
         self._shown: dict[str, str] = {}
+        self._met: dict[str, str] = {}
+        self._refused: dict[str, LlmspellError] = {}
 
     def add(self, name: str, shown: str, code: str) -> None:
         """Takes a source in; `shown` is the name that errors show."""
         self.texts[name], self._shown[name] = code, shown
         self.names.add(shown)
 
-    def resolve(self, base: str, specifier: str) -> str:
-        """The name of a module as its importer means it."""
-        if specifier in self.texts or specifier.startswith(BUILT_IN):
+    def named(self, base: str, specifier: str, built_in: Collection[str]) -> str | None:
+        """The name of a module that is known, or built in; None of one that is to be found."""
+        if specifier == self.program and base not in self.texts:
             return specifier
-        if specifier.startswith(("./", "../")):
-            folder = "" if base == self.program else posixpath.dirname(base)
+        if specifier.startswith(BUILT_IN):
+            namespace = specifier.removeprefix(BUILT_IN)
+            if namespace not in built_in or namespace == "module":
+                return self.refuse(specifier, NotFound(f"there is no module {specifier}"))
+            self.texts[specifier] = f"export default globalThis.{namespace};"
+            return specifier
+        return self._met.get(self.wanted(base, specifier))
+
+    def wanted(self, base: str, specifier: str) -> str:
+        """The path of what is imported; one that begins with a dot is beside its importer."""
+        if specifier.startswith(("./", "../")) or specifier in (".", ".."):
+            folder = "" if base == self.program else posixpath.dirname(base).lstrip("/")
             return posixpath.normpath(posixpath.join(folder, specifier))
         return specifier
+
+    def asked(self, wanted: str) -> str:
+        """The name the host finds a module by: dots stand for folders, and there is no suffix."""
+        return _stem(wanted).replace("/", ".")
+
+    def take(self, wanted: str, found: str, source: str, compile: Compile) -> str:
+        """Takes in what the host has found under a name of a file, or under the one it was asked.
+
+        Gives the name the VM is to know it by. What cannot be compiled is refused.
+        """
+        path = _stem(wanted).replace(".", "/") if found == self.asked(wanted) else found
+        name = f"/{path}"
+        if (path, source) == (posixpath.basename(self.program), self.source):
+            name = self.program
+        elif name == self.program:
+            name = f"/{name}"
+        if name not in self.texts:
+            try:
+                self.add(name, found, compile(source, found).code)
+            except ScriptSyntaxError as error:
+                return self.refuse(wanted, error)
+        self._met[wanted] = name
+        return name
+
+    def refuse(self, wanted: str, error: LlmspellError) -> str:
+        """Notes why there is no such module."""
+        name = wanted or "\n"  # the VM knows no name of nothing
+        self._refused[name] = error
+        return name
+
+    def why(self, name: str) -> dict[str, Any] | None:
+        """Why there is no such module, for the script."""
+        error = self._refused.get(name)
+        if error is None:
+            return None
+        message = error.message
+        if isinstance(error, ScriptSyntaxError):
+            message = f"cannot load module '{name}': {error}"
+        kind = type(error).__name__ if isinstance(error, CapabilityError) else HostFailure.__name__
+        return {"message": message, "code": error.code, "class": kind, "capability": "import"}
 
     def failure(self, said: str) -> LlmspellError:
         """Makes the error of what the prelude reported: see `report` there."""
@@ -54,6 +114,8 @@ class Sources:
         value = json.loads(report["value"]) if report.get("value") else None
         raised = value if isinstance(value, dict) else {"code": report.get("code")}
         error = self._error(report)
+        if isinstance(error, ScriptSyntaxError):
+            return error
         if isinstance(error, ScriptRuntimeError):
             error.value = value
         adopt(error, raised, self.names)
@@ -62,8 +124,8 @@ class Sources:
     def _error(self, report: dict[str, Any]) -> LlmspellError:
         frames = self.frames(report["frames"])
         message = report["message"]
-        if unloaded := re.search("Error loading module '(.*)'$", message):
-            return self._not_loaded(unloaded[1])
+        if (module := report.get("module")) in self._refused:
+            return self._not_loaded(module)
         if report["kind"] == "error" or report.get("class") == ScriptFailure.__name__:
             return ScriptRuntimeError(message, frames=frames)
         capability = report.get("capability", "")
@@ -90,10 +152,15 @@ class Sources:
             for line, text in enumerate(code.split("\n"), 1)
             if wanted.search(text)
         )[:1]
-        error = self.unloaded
+        error = self._refused[name]
         if isinstance(error, ScriptSyntaxError):
             error.frames += frames
             return error
-        if isinstance(error, CapabilityError):
-            return type(error)(error.message, code=error.code, capability="import", frames=frames)
-        return ScriptRuntimeError(f"there is no module {name}", frames=frames)
+        assert isinstance(error, CapabilityError)
+        return type(error)(error.message, code=error.code, capability="import", frames=frames)
+
+
+def _stem(path: str) -> str:
+    """A path without a suffix that a script may have."""
+    stem, _, suffix = path.rpartition(".")
+    return stem if f".{suffix}" in SUFFIXES else path

@@ -27,17 +27,25 @@ class Threads:
     def run(self, isolate: Worker) -> None:
         """Has a thread take the turns of an isolate."""
         with self._lock:
-            queue = self._idle.pop() if self._idle else None
-            if queue is None:
-                queue = SimpleQueue()
-                before = threading.stack_size(THREAD_STACK)
-                try:
-                    threading.Thread(
-                        target=self._serve, args=(queue,), name="javascript", daemon=True
-                    ).start()
-                finally:
-                    threading.stack_size(before)
+            queue = self._idle.pop() if self._idle else self._started()
         queue.put(isolate)
+
+    def prepare(self) -> None:
+        """Has a thread ready: a process that is locked down can start none."""
+        with self._lock:
+            if not self._idle:
+                self._idle.append(self._started())
+
+    def _started(self) -> SimpleQueue[Worker]:
+        queue: SimpleQueue[Worker] = SimpleQueue()
+        before = threading.stack_size(THREAD_STACK)
+        try:
+            threading.Thread(
+                target=self._serve, args=(queue,), name="javascript", daemon=True
+            ).start()
+        finally:
+            threading.stack_size(before)
+        return queue
 
     def _serve(self, queue: SimpleQueue[Worker]) -> None:
         while True:

@@ -15,7 +15,6 @@ import ctypes
 import struct
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from time import sleep
 from typing import Any, NamedTuple
@@ -26,6 +25,9 @@ from wasmtime import _ffi as ffi
 PAGE = 65536
 STACK = 4 * 1024 * 1024
 """Bytes of the stack of WebAssembly: about 4000 calls of a script within each other."""
+
+LEFT = 4096
+"""Bytes of the stack in the memory of a VM below which it is taken to be used up."""
 
 TICK = 0.004
 """Seconds after which a running VM looks whether it is to stop."""
@@ -46,15 +48,28 @@ POLL = """(module
     (global.get $stop)))"""
 """What the VM asks now and then whether to go on. It counts, and takes no lock of the host's."""
 
+MOST_UNSEEN = 100_000
+"""Promises that may have failed unseen at the same time: their reasons are noted by the host."""
+
 OK, RAISED = 0, 1
 
 
 class Trapped(Exception):
-    """The instance was stopped in the middle: it is of no more use. `why` is the trap's text."""
+    """The instance was stopped in the middle: it is of no more use.
+
+    deep: whether that was because one of its two stacks was used up.
+    """
+
+    def __init__(self, why: str, deep: bool = False) -> None:
+        super().__init__(why)
+        self.deep = deep
 
 
 class Image(NamedTuple):
-    """A module whose memory holds the prelude, and the numbers of its functions in there."""
+    """A module whose memory holds the prelude, and the numbers of its functions in there.
+
+    `reason` is the address of the value that the prelude is given as why a promise failed.
+    """
 
     engine: wasmtime.Engine
     module: wasmtime.Module
@@ -62,7 +77,7 @@ class Image(NamedTuple):
     linker: wasmtime.Linker
     door: int
     collect: int
-    pages: int
+    reason: int
 
 
 class Host:
@@ -72,8 +87,9 @@ class Host:
         """Nanoseconds since 1970."""
         return 0
 
-    def flush(self, text: str) -> None:
-        """Takes output before the turn has ended."""
+    def flush(self, text: str) -> str:
+        """Takes what the prelude says before the turn has ended; gives an answer or ""."""
+        return ""
 
     def resolve(self, base: str, specifier: str) -> str | None:
         """Gives the name of a module."""
@@ -88,7 +104,13 @@ class Host:
         return False
 
 
-_running = threading.local()
+running = threading.local()
+"""The VM of this thread."""
+
+
+def _upper(value: int) -> int:
+    """The kind of a value of the VM: the upper half of its bits, as a number with a sign."""
+    return (value >> 32 ^ 0x80000000) - 0x80000000
 
 
 class Vm:
@@ -99,6 +121,10 @@ class Vm:
         self._image = image
         self._store = wasmtime.Store(image.engine)
         self._ticks = self._room = self._nothing = 0
+        self._failed: dict[int, int] = {}
+        self._fresh: dict[int, int] = {}
+        self._seen: list[int] = []
+        self._failures = 0
         self._funcs: dict[str, Any] = {}
         self._polls = wasmtime.Instance(self._store, image.poll, []).exports(self._store)
         linker = ffi.wasmtime_linker_clone(image.linker.ptr())
@@ -180,19 +206,28 @@ class Vm:
         for i, word in enumerate(words):
             places[i].i64 = word & 0xFFFFFFFF
         trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        before = getattr(_running, "vm", None)
-        _running.vm = self
+        before = getattr(running, "vm", None)
+        running.vm = self
         try:
             error = ffi.wasmtime_func_call_unchecked(
                 self._context, found[0], places, len(places), ctypes.byref(trap)
             )
         finally:
-            _running.vm = before
+            running.vm = before
         if error:
             raise Trapped(str(wasmtime.WasmtimeError._from_ptr(error)))
         if trap:
-            raise Trapped(str(wasmtime.Trap._from_ptr(trap)))
+            why = str(wasmtime.Trap._from_ptr(trap))
+            raise Trapped(why, "call stack exhausted" in why or self._is_deep())
         return int(places[0].i32)
+
+    def _is_deep(self) -> bool:
+        """Whether the stack that lies at the beginning of the memory has reached its end.
+
+        What is beyond is no memory: addresses below 0 are the highest there are.
+        """
+        top: Any = self._exports["__stack_pointer"]
+        return bool(top.value(self._store) < LEFT)
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes of the memory. Raises Trapped where there are none."""
@@ -260,6 +295,7 @@ class Vm:
             _, value = self.invoke(self._image.door, message)
             self.call("free_value", value)
             self.call("execute_pending_jobs")
+            self._tell()
             return self.collect()
 
     def collect(self, what: bytes = b"") -> bytes:
@@ -268,6 +304,39 @@ class Vm:
         told = self.text(value) if status == OK else b""
         self.call("free_value", value)
         return told
+
+    # Promises that failed, and that nobody has looked at. Each is held, so that its address stays
+    # its own; the prelude is told of those that are still unseen when a turn has ended.
+
+    def hear(self, promise: int, reason: int, seen: bool) -> None:
+        """Notes that a promise has failed unseen, or is seen now."""
+        promise &= 0xFFFFFFFF
+        if not seen:
+            if len(self._failed) >= MOST_UNSEEN:
+                raise MemoryError
+            self._failures += 1
+            self._failed[promise] = self._failures
+            self._fresh[self._failures] = reason
+            self._count(promise, 1)
+        elif promise in self._failed:
+            number = self._failed.pop(promise)
+            if self._fresh.pop(number, None) is None:
+                self._seen.append(number)
+            self._count(promise, -1)
+
+    def _tell(self) -> None:
+        seen, self._seen = self._seen, []
+        fresh, self._fresh = self._fresh, {}
+        for number in seen:
+            self.collect(b"seen %d" % number)
+        for number, reason in fresh.items():
+            if -9 <= _upper(reason) < 0:  # a value that is counted
+                self._count(reason & 0xFFFFFFFF, 1)
+            self.write(self._image.reason, struct.pack("<Q", reason))
+            self.collect(b"unseen %d" % number)
+
+    def _count(self, at: int, more: int) -> None:
+        self.write(at, struct.pack("<i", self.word(at) + more))
 
     def evaluate(self, code: str) -> int:
         """Runs a script; gives its value. For the prelude, and raises ValueError."""
@@ -308,7 +377,7 @@ class Vm:
 
 
 def _tick(context: Any, data: Any, delta: Any, kind: Any) -> int:
-    vm: Vm = _running.vm
+    vm: Vm = running.vm
     more = 1
     with suppress(Exception):
         more = vm.tick()
@@ -335,9 +404,11 @@ class _Ticker:
         self._count = 0
 
     def start(self, engine: wasmtime.Engine) -> None:
-        """Starts the thread."""
-        self._engine = engine
-        threading.Thread(target=self._run, name="javascript clock", daemon=True).start()
+        """Starts the thread, unless there is one."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = engine
+                threading.Thread(target=self._run, name="javascript clock", daemon=True).start()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -360,77 +431,3 @@ class _Ticker:
 
 
 ticking = _Ticker()
-
-
-# Imports: all that the VM can reach.
-
-
-def _host_call(name: int, size: int, this: int, count: int, values: int) -> int:
-    vm: Vm = _running.vm
-    try:
-        if count:
-            vm.host.flush(vm.text(vm.word(values)).decode(errors="replace"))
-        return vm.call("new_undefined")
-    except Exception:  # noqa: BLE001 - raised in the VM, where it ends the run or is nothing
-        return -1
-
-
-def _normalize(base: int, base_size: int, spec: int, spec_size: int, out: int) -> int:
-    vm: Vm = _running.vm
-    names = vm.read(base, base_size).decode(), vm.read(spec, spec_size).decode()
-    return _give(vm, vm.host.resolve(*names), out)
-
-
-def _load(name: int, size: int, out: int) -> int:
-    vm: Vm = _running.vm
-    return _give(vm, vm.host.source(vm.read(name, size).decode()), out)
-
-
-def _give(vm: Vm, text: str | None, out: int) -> int:
-    if text is None:
-        return 0
-    data = text.encode() or b"\n"  # no address would stand for no module
-    at = vm.put(data)
-    vm.write(out, struct.pack("<I", len(data)))
-    return at
-
-
-def _clock(which: int, precision: int, out: int) -> int:
-    vm: Vm = _running.vm
-    vm.write(out, struct.pack("<Q", vm.host.clock()))
-    return 0
-
-
-def _no_environment(count: int, size: int) -> int:
-    vm: Vm = _running.vm
-    vm.write(count, b"\0\0\0\0")
-    vm.write(size, b"\0\0\0\0")
-    return 0
-
-
-WASI = "wasi_snapshot_preview1"
-IMPORTS: dict[tuple[str, str], Callable[..., int | None]] = {
-    ("env", "host_call"): _host_call,
-    ("env", "host_module_normalize"): _normalize,
-    ("env", "host_module_load"): _load,
-    (WASI, "clock_time_get"): _clock,
-    (WASI, "environ_sizes_get"): _no_environment,
-    (WASI, "environ_get"): lambda *words: 0,
-    (WASI, "random_get"): lambda *words: 0,
-    (WASI, "fd_close"): lambda *words: 8,
-    (WASI, "fd_fdstat_get"): lambda *words: 8,
-    (WASI, "fd_seek"): lambda *words: 8,
-    (WASI, "fd_write"): lambda *words: 8,
-    (WASI, "proc_exit"): lambda *words: None,
-}
-"""8 is the error of a descriptor that is not open."""
-
-
-def linked(engine: wasmtime.Engine, module: wasmtime.Module) -> wasmtime.Linker:
-    """What gives a module its imports."""
-    linker = wasmtime.Linker(engine)
-    for item in module.imports:
-        function = IMPORTS.get((item.module, str(item.name)))
-        if function is not None and isinstance(item.type, wasmtime.FuncType):
-            linker.define_func(item.module, str(item.name), item.type, function)
-    return linker

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import struct
 import sys
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from .quickjs import OK, PAGE, POLL, STACK, Host, Image, Vm, linked, ticking
+from .base import Store
+from .quickjs import OK, PAGE, POLL, STACK, Host, Image, Vm
+from .quickjs_guest import found_guest, guest, with_memory
+from .quickjs_imports import linked
+
+NUMBERS = 0x7FF8000A
+"""What is taken from the upper half of a number, so that it differs from those of other values."""
 
 
+HEAD = struct.Struct("<4I")
+"""What a kept image begins with: its numbers, and the size of its first module."""
+
+SOURCES = ("quickjs.py", "quickjs_guest.py", "quickjs_image.py", "quickjs_imports.py")
+
+
+@cache
 def _engine(quick: bool = False) -> wasmtime.Engine:
+    """The one of this process: the clock counts for all its VMs."""
     config = wasmtime.Config()
     config.epoch_interruption = True
     ffi.wasmtime_config_async_stack_size_set(config.ptr(), STACK)
@@ -26,13 +38,6 @@ def _engine(quick: bool = False) -> wasmtime.Engine:
     if quick:
         config.cranelift_opt_level = "none"
     return wasmtime.Engine(config)
-
-
-def _guest() -> bytes:
-    spec = find_spec("quickjs_rs")
-    assert spec is not None and spec.submodule_search_locations
-    with open(os.path.join(spec.submodule_search_locations[0], "_guest.wasm"), "rb") as file:
-        return file.read()
 
 
 @cache
@@ -43,32 +48,54 @@ def made_of() -> str:
     return f"quickjs-rs {version('quickjs-rs')}, wasmtime {version('wasmtime')}"
 
 
-@cache
-def image(prelude: str) -> Image:
-    """The VM with the prelude in its heap: from the folder of caches, or made and put there."""
-    engine = _engine()
-    ticking.start(engine)
-    poll = wasmtime.Module(engine, bytes(wasmtime.wat2wasm(POLL)))
-    # A file of another version of wasmtime is refused by it, and replaced.
-    with open(__file__, "rb") as file:
-        parts = (file.read(), f"{STACK} {POLL} {prelude}".encode(), _guest())
-    digest = sha256(b"\0".join(parts)).hexdigest()[:32]
-    numbers = None
-    path = _kept(digest)
-    if path:
-        with suppress(OSError, wasmtime.WasmtimeError, ValueError), open(path, "rb") as file:
-            numbers = struct.unpack("<3i", file.read(12))
-            module = wasmtime.Module.deserialize(engine, file.read())
-    if numbers is None:
-        if path:
+class Images:
+    """The VM with a prelude in its heap: from where it is kept, or made and put there."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self._made: dict[str, Image] = {}
+
+    def of(self, prelude: str) -> Image:
+        """The one with this prelude."""
+        found = self._made.get(prelude)
+        if found is None:
+            found = self._made[prelude] = self._found(prelude)
+            atexit.register(_free, found)
+        return found
+
+    def _found(self, prelude: str) -> Image:
+        engine, digest = _engine(), self._digest(prelude)
+        data = self.store.load_image(digest) if self.store is not None else None
+        if data is not None:
+            # A file of another version of wasmtime is refused by it, and replaced.
+            with suppress(wasmtime.WasmtimeError, ValueError, struct.error):
+                *numbers, size = HEAD.unpack_from(data)
+                poll = wasmtime.Module.deserialize(engine, data[HEAD.size : HEAD.size + size])
+                module = wasmtime.Module.deserialize(engine, data[HEAD.size + size :])
+                return Image(engine, module, poll, linked(engine, module), *numbers)
+        if self.store is not None:
             sys.stderr.write("note: preparing JavaScript for its first use\n")
-        code, numbers = _prepared(prelude)
+        code, numbers_ = _prepared(prelude)
         module = wasmtime.Module(engine, code)
-        if path:
-            _keep(path, struct.pack("<3i", *numbers) + module.serialize())
-    made = Image(engine, module, poll, linked(engine, module), *numbers)
-    atexit.register(_free, made)
-    return made
+        poll = wasmtime.Module(engine, bytes(wasmtime.wat2wasm(POLL)))
+        if self.store is not None:
+            parts = poll.serialize(), module.serialize()
+            head = HEAD.pack(*numbers_, len(parts[0]))
+            self.store.store_image(digest, b"".join((head, *parts)))
+        return Image(engine, module, poll, linked(engine, module), *numbers_)
+
+    def _digest(self, prelude: str) -> bytes:
+        """Names all that an image is made of: our code, the prelude, and the two packages."""
+        digest = sha256(f"{STACK} {POLL} {prelude}".encode())
+        for name in SOURCES:
+            with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
+                digest.update(file.read())
+        digest.update(found_guest())
+        return digest.digest()
+
+
+images = Images()
+"""Those of this process."""
 
 
 def _free(made: Image) -> None:
@@ -79,7 +106,7 @@ def _free(made: Image) -> None:
 
 def _prepared(prelude: str) -> tuple[bytes, tuple[int, int, int]]:
     """The module with the heap after the prelude as its memory."""
-    engine, code = _engine(quick=True), _guest()
+    engine, code = _engine(quick=True), guest()
     module = wasmtime.Module(engine, code)
     poll = wasmtime.Module(engine, bytes(wasmtime.wat2wasm(POLL)))
     vm = Vm(Image(engine, module, poll, linked(engine, module), 0, 0, 0), Host())
@@ -91,86 +118,35 @@ def _prepared(prelude: str) -> tuple[bytes, tuple[int, int, int]]:
     if status != OK:
         raise ValueError("the prelude failed")
     both = vm.word(at + 4)
-    numbers = []
-    for index in (0, 1):
-        if vm.call("get_index", both, index, at) != OK:
-            raise ValueError("the prelude gave no functions")
-        numbers.append(vm.word(at))
+    door, collect, reason = (_item(vm, both, index, at) for index in (0, 1, 2))
     vm.call("execute_pending_jobs")
     # The collector writes to every object, and so to every page: let it not run before a script
     # has taken some memory of its own. It next does at one and a half of what it last found.
     vm.evaluate("{ const much = new ArrayBuffer(1 << 20); const all = []; all[9] = {}; }")
+    # What the prelude has used of the steps from one poll to the next is not the script's.
+    counted = vm.steps()
+    while vm.steps() == counted:
+        vm.evaluate("for (let i = 0; i < 50; i++);")
     heap = vm.read(0, vm.size())
+    place = _place_of(vm, heap, _item(vm, reason, 0, at))
     vm.close()
-    door, collect = numbers
-    return _with_memory(code, heap), (door, collect, len(heap) // PAGE)
+    return with_memory(code, heap, len(heap) // PAGE), (door, collect, place)
 
 
-def _with_memory(code: bytes, heap: bytes) -> bytes:
-    """A module with other initial memory: the sections of its size and its data written anew."""
-    out, at = [code[:8]], 8
-    while at < len(code):
-        kind, (size, start) = code[at], _number(code, at + 1)
-        body = code[start : start + size]
-        if kind == 5:
-            body = b"\x01\x00" + _leb(len(heap) // PAGE)
-        elif kind == 11:
-            parts = [(m.start(), m.group()) for m in re.finditer(rb"(?:(?!\0{64}).)+", heap, re.S)]
-            body = _leb(len(parts)) + b"".join(
-                b"\0\x41" + _signed(place) + b"\x0b" + _leb(len(part)) + part
-                for place, part in parts
-            )
-        out.append(bytes([kind]) + _leb(len(body)) + body)
-        at = start + size
-    return b"".join(out)
+def _item(vm: Vm, of: int, index: int, at: int) -> int:
+    if vm.call("get_index", of, index, at) != OK:
+        raise ValueError("the prelude gave no functions")
+    return vm.word(at)
 
 
-def _number(code: bytes, at: int) -> tuple[int, int]:
-    result = shift = 0
-    while True:
-        byte = code[at]
-        at += 1
-        result |= (byte & 127) << shift
-        shift += 7
-        if not byte & 128:
-            return result, at
-
-
-def _leb(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _signed(number: int) -> bytes:
-    out = bytearray()
-    while number > 63:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _kept(digest: str) -> str:
-    """Where the compiled module is kept, or "" where that folder could be somebody else's."""
-    folder = os.environ.get("LLMSPELL_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"),
-        "llmspell",
-    )
-    if not os.path.isabs(folder) or not hasattr(os, "geteuid"):
-        return ""
-    with suppress(OSError):
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        state = os.lstat(folder)
-        if state.st_uid == os.geteuid() and not state.st_mode & 0o022:
-            return os.path.join(folder, f"{digest}.javascript")
-    return ""
-
-
-def _keep(path: str, data: bytes) -> None:
-    spare = f"{path}.{os.getpid()}.tmp"
-    with suppress(OSError):
-        with open(os.open(spare, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(spare, path)
+def _place_of(vm: Vm, heap: bytes, value: int) -> int:
+    """Where in the memory a number lies that is there once, and as which it can be read."""
+    at = vm.put(bytes(8))
+    if vm.call("get_number", value, at) != OK:
+        raise ValueError("the prelude gave no number")
+    # How the VM writes a number in eight bytes: less what its other kinds of values begin with.
+    (bits,) = struct.unpack("<Q", vm.read(at, 8))
+    text = struct.pack("<Q", (bits - (NUMBERS << 32)) % 2**64)
+    if heap.count(text) != 1 or heap.index(text) % 8:
+        raise ValueError("the place where reasons are told is not found")
+    return heap.index(text)

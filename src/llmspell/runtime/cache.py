@@ -21,7 +21,7 @@ from sys import getsizeof
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
-from ..engines.base import Chunk, Engine
+from ..engines.base import Chunk, Engine, Prepares
 from ..host.sources import Sources
 
 if TYPE_CHECKING:
@@ -116,6 +116,11 @@ class ChunkCache:
         if large:
             self._on_disk().store(engine, chunk, seconds)
         return chunk
+
+    def lend(self, engine: Engine) -> None:
+        """Gives an engine that prepares something once a place to keep it."""
+        if isinstance(engine, Prepares):
+            engine.keep(self._on_disk() if self.folder is not None else None)
 
     @property
     def statistics(self) -> Statistics:

@@ -2,11 +2,13 @@
 
     FOLDER/llmspell.key          32 random bytes of this user; mode 0600, made once
     FOLDER/<digest>.chunk        one chunk
+    FOLDER/<digest>.image        what an engine has prepared for all scripts, machine code among it
 
-What is kept is text with safepoints, no bytecode; but a text without safepoints has no limits, so
-each file carries an HMAC-SHA256 made with the key over its name and all it holds. The name is a
-SHA-256 of form, name and source. A file that was cut, changed, renamed or written by another
-version is not found, and so is everything in a folder that somebody else could have written to.
+What is kept of a program is text with safepoints, no bytecode; but a text without safepoints has no
+limits, so each file carries an HMAC-SHA256 made with the key over its name and all it holds. The
+name is a SHA-256 of all that it was made of: of a chunk form, name and source. A file that was cut,
+changed, renamed or written by another version is not found, and so is everything in a folder that
+somebody else could have written to.
 Nothing here ever raises: whatever goes wrong, the program is compiled.
 
 A file is written under another name and renamed, so a reader sees all of it or none. The folder is
@@ -44,7 +46,7 @@ UNUSED = 30 * 24 * 3600.0
 FRESH = 3600.0
 """Seconds in which a use need not be noted again, and after which what a writer left goes."""
 
-_OURS = re.compile(r"[0-9a-f]{64}\.chunk")
+_OURS = re.compile(r"[0-9a-f]{64}\.(chunk|image)")
 _SPARE = re.compile(r"\.[0-9]+-[0-9a-f]{16}\.tmp")
 
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -75,17 +77,11 @@ class ChunkFiles:
             digest = self._digest(engine, source, name)
             if digest is None or not self._ready(make=False):
                 return None
-            path = self._path(digest)
-            data = _content(path, MAX_FILE)
-            start = len(MAGIC) + MAC_BYTES
-            if data[: len(MAGIC)] != MAGIC:
+            data = self._read(self._path(digest), digest)
+            if data is None:
                 return None
-            if not hmac.compare_digest(data[len(MAGIC) : start], self._mac(digest, data[start:])):
-                return None
-            (seconds,) = SECONDS.unpack_from(data, start)
-            code = data[start + SECONDS.size :].decode()
-            if time() - os.stat(path).st_mtime > FRESH:
-                os.utime(path)
+            (seconds,) = SECONDS.unpack_from(data)
+            code = data[SECONDS.size :].decode()
             return Chunk(engine.name, name, source, code), seconds
         except (OSError, ValueError, struct.error):
             return None
@@ -96,11 +92,38 @@ class ChunkFiles:
             digest = self._digest(engine, chunk.source, chunk.name)
             if digest is None or not self._ready(make=True):
                 return
-            data = SECONDS.pack(seconds) + chunk.code.encode()
-            data = MAGIC + self._mac(digest, data) + data
-            if len(data) <= MAX_FILE:
-                os.replace(self._written(data), self._path(digest))
-                self._make_room()
+            self._write(self._path(digest), digest, SECONDS.pack(seconds) + chunk.code.encode())
+
+    def load_image(self, name: bytes) -> bytes | None:
+        """What an engine has prepared, by its digest; None as for a chunk."""
+        try:
+            return self._read(self._image(name), name) if self._ready(make=False) else None
+        except (OSError, ValueError):
+            return None
+
+    def store_image(self, name: bytes, data: bytes) -> None:
+        """Keeps what an engine has prepared, if the folder can be trusted with it."""
+        with suppress(OSError, ValueError):
+            if self._ready(make=True):
+                self._write(self._image(name), name, data)
+
+    def _read(self, path: str, digest: bytes) -> bytes | None:
+        """What we have written to a file, or None for what we have not."""
+        data = _content(path, MAX_FILE)
+        start = len(MAGIC) + MAC_BYTES
+        if data[: len(MAGIC)] != MAGIC:
+            return None
+        if not hmac.compare_digest(data[len(MAGIC) : start], self._mac(digest, data[start:])):
+            return None
+        if time() - os.stat(path).st_mtime > FRESH:
+            os.utime(path)
+        return data[start:]
+
+    def _write(self, path: str, digest: bytes, data: bytes) -> None:
+        data = MAGIC + self._mac(digest, data) + data
+        if len(data) <= MAX_FILE:
+            os.replace(self._written(data), path)
+            self._make_room()
 
     def held(self) -> Held:
         """What there is. Looks only."""
@@ -137,6 +160,9 @@ class ChunkFiles:
 
     def _path(self, digest: bytes) -> str:
         return os.path.join(self.folder, f"{digest.hex()}.chunk")
+
+    def _image(self, digest: bytes) -> str:
+        return os.path.join(self.folder, f"{digest.hex()}.image")
 
     def _ready(self, make: bool) -> bool:
         """Whether the folder is ours alone, and its key is known."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from ..engines import THREADED, engine
+from ..engines import engine
 from ..engines.base import (
     Answer,
     Call,
@@ -24,8 +24,10 @@ from ..engines.base import (
     Done,
     Ended,
     EngineUsage,
+    Prepares,
     Sandbox,
     Signature,
+    Store,
     Waiting,
 )
 from ..errors import (
@@ -38,7 +40,6 @@ from ..errors import (
     ScriptSyntaxError,
     SpellCrashed,
     TimeLimit,
-    UsageError,
 )
 from ..limits import Limits
 from .channel_end import Channel
@@ -79,6 +80,14 @@ class IsolatedEngine:
         self._launch: Launch
         self._names: Mapping[str, Signature] = {}
         self._output = "print"
+        self._folder = ""
+
+    def keep(self, store: Store | None) -> None:
+        """Has workers find there what the engine has prepared, and put it there."""
+        if store is not None and isinstance(engine(self.name), Prepares):
+            self._folder = store.folder
+        else:
+            self._folder = ""
 
     @property
     def version(self) -> str:
@@ -102,7 +111,7 @@ class IsolatedEngine:
         if names is not self._names:
             self._names = names
             told = [[name, *signature] for name, signature in names.items()]
-            self._launch = self._given or launcher(pack("names", self.name, told))
+            self._launch = self._given or launcher(pack("names", self.name, told, self._folder))
             outputs = [name for name, item in names.items() if item.role == "output"]
             self._output = outputs[0] if outputs else "print"
         return RemoteIsolate(self._output, limits, self._launch)
@@ -111,8 +120,6 @@ class IsolatedEngine:
 @cache
 def isolated(name: str) -> IsolatedEngine:
     """The isolated engine called `name`. Raises UsageError where there is none."""
-    if name in THREADED:
-        raise UsageError(f"the engine {name} cannot work in a process of its own yet")
     return IsolatedEngine(name)
 
 

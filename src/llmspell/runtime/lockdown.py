@@ -3,7 +3,8 @@
 It does so in LAYERS, each as far as the system has it; none needs root, another program or a
 library. The worker has one thread, and has imported what it will need: afterwards it can compute,
 and read and write what was kept. The first environment of a process stays in its memory, so a
-zygote is started without secrets.
+zygote is started without secrets. An engine whose VM needs a thread has started it before: seccomp
+holds it too, landlock does not.
 
 Sources: seccomp(2), landlock(7), prctl(2), getrlimit(2); the kernel's linux/seccomp.h,
 linux/landlock.h, linux/bpf_common.h; numbers of system calls from asm/unistd_64.h (x86_64) and
@@ -102,6 +103,9 @@ def lock_down(bounds: Bounds, keep: Sequence[int], parent: int) -> dict[str, str
         "seccomp": _load_filter,
     }
     reasons = {**prepare(), **{name: _attempt(step) for name, step in steps.items()}}
+    if _threads() > 1 and not reasons["landlock"]:
+        # It holds the thread that enters it, and those that this one starts from then on.
+        reasons["landlock"] = "the other threads of this process are outside of it"
     return {name: reasons[name] for name in LAYERS}
 
 
@@ -192,6 +196,11 @@ def _set_limits(bounds: Bounds, size: int, kept: int) -> str:
     if sys.platform == "linux":
         reasons["core dumps"] = _attempt(partial(_call, "prctl", PR_SET_DUMPABLE, 0))
     return "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+
+
+def _threads() -> int:
+    """Threads of this process, those that an engine computes in among them."""
+    return threading.active_count() if (threading := sys.modules.get("threading")) else 1
 
 
 def _address_space() -> int:
@@ -385,4 +394,6 @@ def _load_filter() -> str:
         thread = _call("syscall", MACHINES[machine][2], SET_MODE_FILTER, TSYNC, where)
     except OSError:  # before Linux 3.17, and in some containers; this has no TSYNC
         thread = _call("prctl", PR_SET_SECCOMP, MODE_FILTER, where)
+        if _threads() > 1:
+            return "the other threads of this process are outside of it"
     return f"thread {thread} could not be locked too" if thread else ""

@@ -2,6 +2,8 @@
 
     name.lua   name/init.lua   lib/name.lua   lib/name/init.lua      (a dot in a name is a folder)
 
+The file of a folder may be called index as well, which comes after init.
+
 A run sees one version of each module. What the session has met before is looked at when the run
 begins, and that version is used however late the run asks for it; anything else is read when it is
 first asked for. So a changed file is used by the next run, never in the middle of one.
@@ -150,3 +152,4 @@ class Folder:
             for start in ("", "lib/"):
                 yield f"{start}{path}{suffix}"
                 yield f"{start}{path}/init{suffix}"
+                yield f"{start}{path}/index{suffix}"

@@ -393,6 +393,7 @@ class Pool:
         generation = self.generation
         isolate: Isolate | None = None
         try:
+            session.cache.lend(key.engine)
             isolate = key.engine.isolate(session.names, key.limits or session.limits)
             ready = Ready(self, isolate, self._lives.begin(key.engine.name, generation))
             if isinstance(isolate, Remote):

@@ -32,6 +32,7 @@ from ..engines.base import (
     Ended,
     Engine,
     Isolate,
+    Prepares,
     Sandbox,
     Signature,
     Waiting,
@@ -44,6 +45,7 @@ from ..errors import (
     TimeLimit,
 )
 from ..limits import Limits
+from .chunk_files import ChunkFiles
 from .frames import MAX_TEXT, TO_WORKER, Frames, exit_frame, pack, read_error, tell_error
 from .lockdown import Bounds, lock_down, prepare
 
@@ -267,9 +269,12 @@ def read_names(stream: BinaryIO) -> tuple[Engine, Mapping[str, Signature]]:
     """What the host says first: the engine, and what is to be bound in it."""
     frames = Frames(TO_WORKER)
     while True:
-        for _, name, names in frames:
+        for _, name, names, folder in frames:
             bound = {n: Signature(tuple(params), *rest) for n, params, *rest in names}
-            return engine(name, machine_code=False), bound
+            chosen = engine(name, machine_code=False)
+            if isinstance(chosen, Prepares):
+                chosen.keep(ChunkFiles(folder) if folder else None)
+            return chosen, bound
         data = stream.read(frames.missing)
         if not data:
             os._exit(0)

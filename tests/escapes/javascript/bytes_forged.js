@@ -1,5 +1,5 @@
 // attack: lies about how many bytes there are
-// expect: error | ok null
+// expect: error bad_argument : hexadecimal digits
 
 const size = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length");
 Object.defineProperty(Object.getPrototypeOf(Uint8Array.prototype), "length", { get() { return 4; } });

@@ -1,5 +1,5 @@
 // attack: climbs from a capability to its constructor and its caller
-// expect: error
+// expect: error runtime : invalid property access
 
 const outer = fs.read.constructor.constructor("return this")();
 if (outer !== globalThis) print("ESCAPED");

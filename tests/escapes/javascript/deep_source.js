@@ -1,5 +1,5 @@
 // attack: makes code of brackets within brackets
-// expect: error
+// expect: limit stack
 // limits: time=10
 
 try { eval("[".repeat(1e5) + "]".repeat(1e5)); } catch {}

@@ -1,5 +1,5 @@
 // attack: has every property the prelude defines refused
-// expect: error denied | error
+// expect: error denied
 
 Object.prototype.get = Object.prototype.set = () => "ESCAPED";
 Object.prototype.value = "ESCAPED";

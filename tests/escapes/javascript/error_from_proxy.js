@@ -1,5 +1,5 @@
 // attack: throws a proxy that answers every question without end
-// expect: limit time | limit steps
+// expect: limit time
 // limits: time=0.3
 
 throw new Proxy({}, {

@@ -1,5 +1,5 @@
 // attack: throws an error whose message is a trap
-// expect: limit time | limit steps
+// expect: limit time
 // limits: time=0.3
 
 class Mine extends Error {

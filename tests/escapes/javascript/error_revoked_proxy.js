@@ -1,5 +1,5 @@
 // attack: throws a proxy that is no more
-// expect: error
+// expect: error runtime : an error that cannot be told
 
 const { proxy, revoke } = Proxy.revocable(() => {}, {});
 revoke();

@@ -1,5 +1,5 @@
 // attack: has JSON make a handle that was never given
-// expect: error
+// expect: error value : starts with NUL
 
 const text = '{"\\u0000handle":["Channel",1]}';
 const made = await json.decode(text);

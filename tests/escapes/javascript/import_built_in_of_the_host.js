@@ -1,5 +1,5 @@
 // attack: imports what is none of its modules: llmspell:module
-// expect: error
+// expect: error not_found : there is no module
 
 const found = await import("llmspell:module");
 print("ESCAPED", Object.keys(found));

@@ -1,5 +1,5 @@
 // attack: imports what is none of its modules: ./link
-// expect: error
+// expect: error denied : no grant for fs.read
 
 const found = await import("./link");
 print("ESCAPED", Object.keys(found));

@@ -1,5 +1,5 @@
 // attack: logs for ever
-// expect: limit output | limit calls | limit tasks
+// expect: limit output
 // limits: time=20
 
 for (;;) { console.warn("x".repeat(9000)); await sleep(0); }

@@ -1,5 +1,5 @@
 // attack: fills a list of a thousand million places
-// expect: limit memory | limit time
+// expect: limit memory
 // limits: time=20, memory=32MB
 
 try { new Array(1e9).fill(0); } catch { print("ESCAPED"); }

@@ -1,5 +1,5 @@
 // attack: joins a list of long texts to one
-// expect: limit memory | limit time
+// expect: limit memory
 // limits: time=20, memory=32MB
 
 const part = "x".repeat(1e6);

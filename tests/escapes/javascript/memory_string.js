@@ -1,5 +1,5 @@
 // attack: doubles a text for ever
-// expect: limit memory | error
+// expect: limit memory
 // limits: time=20, memory=32MB
 
 let text = "x";

@@ -1,5 +1,5 @@
 // attack: never lets the host have a word
-// expect: limit time | limit memory
+// expect: limit time
 // limits: time=0.3
 
 function again() { Promise.resolve().then(again); }

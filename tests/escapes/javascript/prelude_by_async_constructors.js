@@ -4,9 +4,9 @@
 const kinds = [function () {}, async () => {}, function* () {}, async function* () {}];
 for (const kind of kinds) {
   const make = Object.getPrototypeOf(kind).constructor;
-  const made = make("for (const name of ['process', 'require', 'std', 'os', 'Deno', 'host_call', 'WebAssembly', " +
+  const made = make("for (const name of ['require', 'module', 'std', 'os', 'Deno', 'host_call', 'WebAssembly', " +
     "'SharedArrayBuffer', 'InternalError', 'WeakRef', 'FinalizationRegistry', 'bjson', 'scriptArgs', 'gc'])" +
-    " if (typeof globalThis[name] !== 'undefined') print('ESCAPED', name);");
+    " if (globalThis.process?.binding || typeof globalThis[name] !== 'undefined') print('ESCAPED', name);");
   const run = made();
   await run;
   if (run?.next) await run.next();

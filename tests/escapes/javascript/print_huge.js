@@ -1,5 +1,5 @@
 // attack: prints one text of 20 million bytes
-// expect: limit output | limit memory
+// expect: limit memory
 // limits: time=10
 
 print("x".repeat(20e6));

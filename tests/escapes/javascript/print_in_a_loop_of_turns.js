@@ -1,5 +1,5 @@
 // attack: prints a little in every turn, for ever
-// expect: limit output | limit calls
+// expect: limit output
 // limits: time=20
 
 for (;;) { print("x".repeat(3000)); await sleep(0); }

@@ -1,6 +1,6 @@
 // attack: a handler that makes two, for ever
-// expect: limit memory | limit time
-// limits: time=0.3
+// expect: limit memory
+// limits: time=30, memory=32MB
 
 function storm() { Promise.resolve().then(storm); Promise.resolve().then(storm); }
 storm();

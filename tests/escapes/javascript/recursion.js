@@ -1,5 +1,5 @@
 // attack: calls itself without end
-// expect: error
+// expect: limit stack
 // limits: time=10
 
 function f() { return f() + 1; }

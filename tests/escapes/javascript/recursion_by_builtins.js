@@ -1,5 +1,5 @@
 // attack: calls itself through built-ins without end
-// expect: error
+// expect: limit stack
 // limits: time=10
 
 const list = [1];

@@ -1,5 +1,5 @@
 // attack: goes through a chain of proxies without end
-// expect: error
+// expect: limit stack
 // limits: time=10
 
 let p = {};

@@ -1,5 +1,5 @@
 // attack: gives a result whose getters call the end again
-// expect: error
+// expect: limit stack
 // limits: time=10
 
 const r = { get x() { return { get y() { return JSON.stringify(r) + r.x; } }; } };

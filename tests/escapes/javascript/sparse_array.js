@@ -1,5 +1,5 @@
 // attack: searches a list of 2^32 holes
-// expect: limit time | limit memory | error
+// expect: limit time
 // limits: time=0.3
 
 const list = [];

@@ -1,5 +1,5 @@
 // attack: gives a timer text for a function
-// expect: error
+// expect: error runtime : setTimeout: expected a function
 // limits: time=0.3
 
 setTimeout("print('ESCAPED')", 0);

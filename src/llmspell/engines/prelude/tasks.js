@@ -54,8 +54,22 @@ Error.prepareStackTrace = (error, sites) => {
     halted = frames;
   }
   if (!weakGet(places, error)?.length) weakSet(places, error, frames);
+  if (error instanceof ReferenceError_) unloaded(error);
   return text;
 };
+const ReferenceError_ = freeze(ReferenceError), NOT_LOADED = "Error loading module '";
+
+// The VM says only that a module could not be had. The host knows why.
+function unloaded(error) {
+  const said = error.message;
+  if (typeof said !== "string" || !startsWith(said, NOT_LOADED) || weakHas(faults, error)) return;
+  const module = slice(said, NOT_LOADED.length, -1);
+  const told = parseJson(flush(`?${module}`));
+  if (!told) return;
+  own(error, "message", told.message, false);
+  for (const key of ["code", "capability"]) own(error, key, told[key]);
+  weakSet(faults, error, { __proto__: null, class: told.class, known: false, module });
+}
 const InternalError_ = freeze(InternalError);
 delete Error.prepareStackTrace;
 
@@ -124,8 +138,8 @@ function hostKindOf(v) {
 function report(e) {
   const said = { __proto__: null, kind: "error", frames: bare([]) };
   try {
+    if (e !== null && typeof e === "object") said.frames = weakGet(places, e) ?? bare([]);
     if (e instanceof Error_) {
-      said.frames = weakGet(places, e) ?? bare([]);
       const from = weakGet(faults, e);
       if (from) {
         said.kind = "fault";
@@ -134,6 +148,7 @@ function report(e) {
         said.code = typeof e.code === "string" ? clip(e.code) : undefined;
         said.capability = typeof e.capability === "string" ? clip(e.capability) : undefined;
         said.message = clip(e.message);
+        said.module = from.module;
         if (from.known) said.frames = bare([]);
       } else {
         const name = e.name === undefined ? "Error" : String_(e.name);
@@ -161,13 +176,59 @@ const waiting = new Map();                  // number of a call -> its task
 let lastId = 0, alive = 0, maxTasks = 1000;
 let inFlight = 0;                           // calls the end of the program waits for
 let behind = false;                         // whether what runs now goes on from a background task
-const unseen = new Set();                   // promises that failed, and nobody has looked at
 
-// A promise of ours: it knows whether somebody will see how it ends, and can be cancelled.
+// What can be cancelled as a whole: a task, or all functions of parallel(). Calls belong to the scope
+// that was current when they were made, and their answers make it current again. Microtasks do not
+// tell whose they are, so that a call may belong to none; then it goes on.
+let scope = null;
+
+function newScope() {
+  return { __proto__: null, outer: scope, over: false };
+}
+
+function isOver(inner) {
+  for (; inner; inner = inner.outer) if (inner.over) return true;
+  return false;
+}
+
+// Ends the calls of a scope, and those within it; its functions can make no further ones.
+function close(ended) {
+  ended.over = true;
+  const all = bare([]);
+  mapEach(waiting, (state) => { if (isOver(state.scope)) all[all.length] = state; });
+  for (let i = 0; i < all.length; i++) {
+    const state = all[i];
+    state.over = true;
+    forget(state);
+    event("cancel", state.id);
+    promiseThen(state.promise, undefined, () => {});
+    // Each in a turn of its own, so that what it goes on with is known to be of this scope.
+    later({ scope: state.scope, late: state.late, f: () => state.fail(cancelled()) });
+  }
+}
+
+function within(inner, late, f) {
+  const was = scope, before = behind;
+  scope = inner;
+  behind = late;
+  try {
+    return f();
+  } finally {
+    scope = was;
+    behind = before;
+  }
+}
+
+function cancelled() {
+  return fault({ class: "Cancelled", type: "Cancelled", code: "cancelled", retryable: false,
+    message: "the task was cancelled", capability: "cancel" }, bare([]));
+}
+const unseen = new Map();                   // number of a promise that failed unseen -> its reason
+const reason = bare([Math.sqrt(3) * 1e-200]);  // the host puts reasons here, and knows it by this
+
+// A promise of ours: it can be cancelled.
 class Task extends Promise {
   then(done, failed) {
-    setDelete(unseen, this);
-    seenAdd(seen, this);
     return promiseThen(this, done, failed);
   }
 
@@ -179,9 +240,9 @@ class Task extends Promise {
       forget(state);
       event("cancel", state.id);
     }
-    seenAdd(seen, this);
-    state.fail(fault({ class: "Cancelled", type: "Cancelled", code: "cancelled", retryable: false,
-      message: "the task was cancelled", capability: "cancel" }, bare([])));
+    if (state.own) close(state.own);
+    promiseThen(this, undefined, () => {});
+    state.fail(cancelled());
     return true;
   }
 
@@ -194,24 +255,31 @@ class Task extends Promise {
   }
 }
 const promiseThen = bind(Promise.prototype.then);
-const states = new WeakMap(), seen = new WeakSet();
+const states = new WeakMap();
 
 function newTask() {
   const state = { __proto__: null, over: false, id: 0, frames: bare([]), late: false, what: "" };
-  state.promise = new Task((done, fail) => {
+  // Not by `new`: the script may have given Task another parent.
+  state.promise = construct(Promise_, [(done, fail) => {
     state.done = done;
     state.fail = fail;
-  });
+  }], Task);
   weakSet(states, state.promise, state);
   return state;
 }
 
 function failed(state, e) {
   state.over = true;
-  if (!seenHas(seen, state.promise)) setAdd(unseen, state.promise);
-  weakSet(states, state.promise, state);
-  state.error = e;
   state.fail(e);
+}
+
+// The first failure that nobody has looked at, as an entry of `unseen`. Being cancelled is none.
+function lost() {
+  let found;
+  mapEach(unseen, (e, number) => {
+    if (!found && weakGet(faults, e)?.class !== "Cancelled") found = [number, e];
+  });
+  return found;
 }
 
 function count() {
@@ -247,7 +315,9 @@ function call(name, params, args) {
   state.frames = here();
   state.what = name;
   state.late = behind;
+  state.scope = scope;
   try {
+    if (isOver(scope)) throw cancelled();
     while (args.length && args[args.length - 1] === undefined) args.length--;
     const text = encodeArgs(name, params, args);
     count();
@@ -274,20 +344,16 @@ function start(who, background, f, args) {
   count();
   const state = newTask(), late = background || behind;
   state.late = late;
+  state.own = newScope();
+  if (background) state.own.outer = null;
   if (!late) living++;
   const end = () => {
     alive--;
     if (!late) living--;
   };
   const begin = () => {
-    if (state.over) return undefined;
-    const was = behind;
-    behind = late;
-    try {
-      return apply(f, undefined, args);
-    } finally {
-      behind = was;
-    }
+    if (isOver(state.own)) throw cancelled();
+    return within(state.own, late, () => apply(f, undefined, args));
   };
   promiseThen(promiseThen(resolved, begin), (value) => {
     end();
@@ -331,10 +397,11 @@ function parallel(list, options) {
     }
     const results = new Array(list.length).fill(undefined);
     let taken = 0, over = 0;
+    const own = (state.own = newScope()), late = behind;
     const runner = async () => {
       while (taken < list.length && !state.over) {
         const i = taken++;
-        results[i] = await (typeof list[i] === "function" ? list[i]() : list[i]);
+        results[i] = await (typeof list[i] === "function" ? within(own, late, list[i]) : list[i]);
         over++;
       }
       if (over === list.length && !state.over) {
@@ -344,11 +411,28 @@ function parallel(list, options) {
     };
     const runners = limit !== undefined && limit < list.length ? limit : list.length;
     if (!list.length) state.done(results);
-    for (let i = 0; i < runners; i++) promiseThen(runner(), undefined, (e) => state.over || failed(state, e));
+    for (let i = 0; i < runners; i++) {
+      promiseThen(runner(), undefined, (e) => {
+        if (state.over) return;
+        state.over = true;
+        close(own);
+        // In a turn of its own: what goes on after the failure is no part of what it ended.
+        later({ scope: own.outer, late, f: () => state.fail(e) });
+      });
+    }
   } catch (e) {
     failed(state, e);
   }
   return state.promise;
+}
+
+// What is to be done in a turn of its own, which the host gives when all else of this one is done.
+const postponed = new Map();
+let lastPostponed = 0;
+
+function later(what) {
+  mapSet(postponed, ++lastPostponed, what);
+  event("later", lastPostponed);
 }
 
 // Handles: what a script holds of a host object. ---------------------------------------------------
@@ -400,8 +484,9 @@ function handleText() {
 }
 
 for (const [name, params, methodOf, role, alias] of surface) {
-  const [namespace, verb] = name.split(".");
-  if (namespace === "module") continue;
+  const path = name.split(".");
+  const verb = path[path.length - 1];
+  if (path[0] === "module") continue;
   let f;
   if (role === "output") {
     f = (...texts) => {
@@ -418,8 +503,9 @@ for (const [name, params, methodOf, role, alias] of surface) {
     f = (...args) => call(name, params, args);
   }
   defineProperty(f, "name", { value: name });
-  namespaces[namespace] ??= {};
-  namespaces[namespace][camel(verb)] = f;
+  let place = namespaces;
+  for (let i = 0; i < path.length - 1; i++) place = place[camel(path[i])] ??= {};
+  place[camel(verb)] = f;
   if (alias) hidden(globalThis, camel(alias), f);
   if (methodOf) {
     const kind = (kinds[methodOf] ??= hidden({}, "toString", handleText));
@@ -450,7 +536,12 @@ for (const name in kinds) {
     set(_, key) { throw new TypeError(`cannot set ${String_(key)}: a handle is read-only`); },
   });
 }
-for (const name in namespaces) hidden(globalThis, name, freeze(namespaces[name]));
+for (const name in namespaces) {
+  for (const inner in namespaces[name]) {
+    if (typeof namespaces[name][inner] === "object") freeze(namespaces[name][inner]);
+  }
+  hidden(globalThis, name, freeze(namespaces[name]));
+}
 for (const [name, value] of [["async", async_], ["spawn", spawn], ["parallel", parallel]]) {
   hidden(globalThis, name, value);
 }
@@ -484,10 +575,9 @@ function settled(entry, ok, value) {
 // The program has ended when nothing of it goes on.
 function finish() {
   const main = mapGet(entries, program);
-  if (!main?.over || living || inFlight) return;
-  let e;
-  setEach(unseen, (promise) => { e ??= weakGet(states, promise); });
-  ended(program, !e, e ? e.error : main.value);
+  if (!main?.over || living || inFlight || mapSize(postponed)) return;
+  const failure = lost();
+  ended(program, !failure, failure ? failure[1] : main.value);
 }
 
 async function run(name, params) {
@@ -512,8 +602,10 @@ const doors = {
   },
   call(entry, text, name) {
     const f = name[0] === "#" ? functions[slice(name, 1) - 1] : globalThis[camel(name)];
-    mapSet(entries, entry, {});
+    const own = newScope();
+    mapSet(entries, entry, { __proto__: null, own });
     if (typeof f !== "function") return ended(entry, true, null);
+    scope = own;
     promiseThen((async () => apply(f, undefined, decode(text)))(), (v) => settled(entry, true, v), (e) => settled(entry, false, e));
   },
   resume(id, text) {
@@ -524,20 +616,36 @@ const doors = {
     }
     forget(state);
     behind = state.late;
+    scope = state.scope;
     state.over = true;
-    state.done(decode(text));
+    const value = decode(text);
+    // An error as plain data: who throws it does so where it was made.
+    if (value !== null && typeof value === "object" && typeof value.message === "string" && value.type) {
+      weakSet(places, value, state.frames);
+    }
+    state.done(value);
   },
   refuse(id, text) {
     const state = mapGet(waiting, id);
     if (!state) return;
     forget(state);
     behind = state.late;
+    scope = state.scope;
     failed(state, fault(decode(text), state.frames, state.what));
   },
   abandon(entry) {
+    const own = mapGet(entries, entry)?.own;
     mapDelete(entries, entry);
+    if (own) close(own);
   },
   proceed() {},
+  later(number) {
+    const what = mapGet(postponed, number);
+    mapDelete(postponed, number);
+    scope = what.scope;
+    behind = what.late;
+    what.f();
+  },
   deadlock(_, text) {
     const told = parseJson(text), alike = new Map(), all = bare([]);
     let frames = bare([]);
@@ -553,9 +661,8 @@ const doors = {
     if (!all.length) all[0] = "the program awaits a promise that nothing settles";
     const e = new Error_(`deadlock: every task waits for another one: ${join(all, "; ")}`);
     weakSet(places, e, frames);
-    let failure;
-    setEach(unseen, (promise) => { failure ??= weakGet(states, promise); });
-    mapEach(entries, (_, entry) => ended(entry, false, failure ? failure.error : e));
+    const failure = lost();
+    mapEach(entries, (_, entry) => ended(entry, false, failure ? failure[1] : e));
   },
 };
 
@@ -564,13 +671,22 @@ function door(message) {
   const line = indexOf(message, "\n"), words = split(slice(message, 0, line), " ");
   events.length = 0;
   behind = false;
+  scope = null;
   doors[words[0]](+words[1], slice(message, line + 1), words[2]);
 }
 
 // The events of a turn, and what is left: the limit that ended it, where the script stands, calls in
-// flight. After a trap the frames of the script are still there, and "where" asks for them.
+// flight. After a trap the frames of the script are still there, and "where" asks for them; "seen"
+// and "unseen" tell of a promise that failed.
 function collect(what) {
-  if (what) return quoteJson(here());
+  if (what === "where") return quoteJson(here());
+  if (what) {
+    const [how, number] = split(what, " ");
+    if (how === "unseen") mapSet(unseen, number, reason[0]);
+    else mapDelete(unseen, number);
+    reason[0] = 0;
+    return "";
+  }
   if (!mapSize(waiting) || mapGet(entries, program)?.over) finish();
   const first = mapSize(waiting) ? nextOf(valuesOf(waiting)).value : undefined;
   const where = halted.length || !first ? halted : first.frames;

@@ -33,7 +33,7 @@ const setEach = bind(Set.prototype.forEach);
 const setHas = bind(Set.prototype.has), setAdd = bind(Set.prototype.add);
 const setDelete = bind(Set.prototype.delete);
 const { isView } = ArrayBuffer;
-const { apply } = Reflect;
+const { apply, construct } = Reflect;
 const Bytes = Uint8Array, Buffer_ = ArrayBuffer, Promise_ = Promise, Error_ = Error, String_ = String;
 
 // A list without prototype: no setter and no toJSON of the script sees what is put into it.

@@ -229,7 +229,18 @@ class AbortSignal {
   }
   static timeout(milliseconds) {
     const signal = new AbortSignal();
-    timer("AbortSignal.timeout", false)(() => AbortSignal.#abort(signal, new DOMException("the time is over", "TimeoutError")), milliseconds);
+    const end = () => AbortSignal.#abort(signal, new DOMException("the time is over", "TimeoutError"));
+    // The program does not wait for it: it ends something else, if that is still there.
+    within(scope, true, () => timer("AbortSignal.timeout", false)(end, milliseconds));
+    return signal;
+  }
+  static any(signals) {
+    const signal = new AbortSignal();
+    for (const other of signals) {
+      const end = () => AbortSignal.#abort(signal, other.reason);
+      if (other.aborted) end();
+      else other.addEventListener("abort", end);
+    }
     return signal;
   }
   static { abortSignal = AbortSignal.#abort; }
@@ -345,7 +356,89 @@ class URL {
 }
 const safe = (text) => text.replace(/[\s"<>`{}\u0080-\uffff]+/g, (part) => encodeURI(part.toWellFormed()));
 
-for (const made of [TextEncoder, TextDecoder, AbortSignal, AbortController, URL, URLSearchParams]) {
+// Requests: by the capability that makes them, so that a grant is needed and each is counted. --------
+
+class Headers {
+  #all = new Map();
+  constructor(init = {}) {
+    const pairs = init?.[Symbol.iterator] ? init : Object.entries(init);
+    for (const [name, value] of pairs) this.append(name, value);
+  }
+  append(name, value) {
+    const key = String_(name).toLowerCase(), before = this.#all.get(key);
+    this.#all.set(key, before === undefined ? String_(value) : `${before}, ${value}`);
+  }
+  delete(name) { this.#all.delete(String_(name).toLowerCase()); }
+  get(name) { return this.#all.get(String_(name).toLowerCase()) ?? null; }
+  has(name) { return this.#all.has(String_(name).toLowerCase()); }
+  set(name, value) { this.#all.set(String_(name).toLowerCase(), String_(value)); }
+  forEach(f) { for (const [name, value] of this) f(value, name, this); }
+  entries() { return [...this.#all].sort((a, b) => (a[0] < b[0] ? -1 : 1)).values(); }
+  *keys() { for (const pair of this) yield pair[0]; }
+  *values() { for (const pair of this) yield pair[1]; }
+  [Symbol.iterator]() { return this.entries(); }
+}
+
+class Response {
+  #body;
+  constructor(body = "", { status = 200, headers = {}, url = "" } = {}) {
+    this.#body = body ?? "";
+    this.status = status;
+    this.ok = status >= 200 && status < 300;
+    this.headers = headers instanceof Headers ? headers : new Headers(headers);
+    this.url = url;
+    this.bodyUsed = false;
+  }
+  #taken() {
+    if (this.bodyUsed) throw new TypeError("Response: the body was read before");
+    this.bodyUsed = true;
+    return this.#body;
+  }
+  async bytes() {
+    const body = this.#taken();
+    return typeof body === "string" ? new TextEncoder().encode(body) : new Bytes(body);
+  }
+  async arrayBuffer() { return (await this.bytes()).buffer; }
+  async text() {
+    const body = this.#taken();
+    return typeof body === "string" ? body : new TextDecoder().decode(body);
+  }
+  async json() { return parseJson(await this.text()); }
+}
+
+const SENT = { __proto__: null, method: 1, headers: 1, body: 1, redirect: 1, signal: 1 };
+
+function fetch(input, init = {}) {
+  const state = newTask();
+  try {
+    for (const key of keysOf(init)) {
+      if (!SENT[key]) throw new TypeError(`fetch: init.${key} is not known; there is ${join(keysOf(SENT), ", ")}`);
+    }
+    const { method, redirect, signal } = init;
+    const headers = new Headers(init.headers ?? {});
+    let { body } = init;
+    if (body instanceof URLSearchParams) {
+      body = String_(body);
+      if (!headers.has("content-type")) headers.set("content-type", "application/x-www-form-urlencoded;charset=UTF-8");
+    }
+    if (redirect !== undefined && redirect !== "follow" && redirect !== "manual") {
+      throw new TypeError(`fetch: init.redirect must be "follow" or "manual", got ${String_(redirect)}`);
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("fetch: init.signal must be an AbortSignal");
+    signal?.throwIfAborted();
+    const options = { method: method === undefined ? undefined : upper(String_(method)), body: body ?? undefined, follow: redirect !== "manual" };
+    if ([...headers].length) options.headers = Object.fromEntries(headers);
+    const request = call("http.request", ["url", "options"], [String_(input?.url ?? input), options]);
+    signal?.addEventListener("abort", () => request.cancel());
+    promiseThen(request, (got) => state.done(new Response(got.body, got)), (e) => state.fail(signal?.aborted ? signal.reason : e));
+  } catch (e) {
+    failed(state, e);
+  }
+  return state.promise;
+}
+if (namespaces.http?.request) hidden(globalThis, "fetch", fetch);
+
+for (const made of [Headers, Response, TextEncoder, TextDecoder, AbortSignal, AbortController, URL, URLSearchParams]) {
   hidden(globalThis, made.name, made);
 }
 hidden(globalThis, "structuredClone", (v) => copy(v, new Map()));
