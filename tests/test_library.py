@@ -126,6 +126,9 @@ def test_one_result_only_and_the_first_counts() -> None:
 class Odd:
     """Something no script language knows."""
 
+    def __repr__(self) -> str:
+        return "Odd()"
+
 
 def circle() -> list[Any]:
     items: list[Any] = []

@@ -18,6 +18,7 @@ from llmspell.engines.base import Answer, Done, Signature
 from llmspell.host.agents import Agent
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.limits import Limits
+from llmspell.runtime.gate import Gate
 from llmspell.runtime.run import Run
 from llmspell.runtime.session import Session
 from llmspell.spells.program import Program
@@ -148,20 +149,21 @@ def open_at_most(source: str, engine: str, isolation: str, **given: Any) -> tupl
         limits = {"time": 120, "calls": None}
         async with Session(engine=engine, isolation=isolation, limits=limits, **given) as session:
             run = Run(session, Program(source, "spell"), {}, {})
-            most, adopt = 0, run.gate.adopt
+            most, adopt = 0, Gate.adopt
 
-            def counted(*args: Any) -> Any:
+            def counted(gate: Gate, *args: Any) -> Any:
                 nonlocal most
-                handle = adopt(*args)
-                most = max(most, len(run.gate._handles))
+                handle = adopt(gate, *args)
+                most = max(most, len(gate._handles))
                 return handle
 
-            run.gate.adopt = counted  # type: ignore[method-assign]
-            try:
-                result = await run.attempt()
-                left = len(run.gate._handles)
-            finally:
-                await run.close()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Gate, "adopt", counted)
+                try:
+                    result = await run.attempt()
+                    left = len(run.gate._handles)
+                finally:
+                    await run.close()
             assert result.error is None, result.error
             return result.value, most, left
 

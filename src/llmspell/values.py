@@ -44,6 +44,9 @@ class Handle:
         self.kind = kind
         self.id = id
 
+    def __repr__(self) -> str:
+        return f"Handle({self.kind!r}, {self.id})"
+
 
 class FunctionRef:
     """A function of the script. Calling it runs the function inside its own run.
@@ -100,7 +103,10 @@ def reader(
         if text == b"[]":
             return []
         if b'"\\u0000' not in text:
-            return read(text.decode())[0]
+            try:
+                return scan(text.decode(), 0)[0]
+            except StopIteration:
+                raise ValueError("the text form of a value was expected") from None
         if read_tagged is None:
             read_tagged = json.JSONDecoder(object_hook=untag).decode
         return read_tagged(text.decode())
@@ -108,12 +114,22 @@ def reader(
     def untag(pairs: dict[str, Any]) -> Any:
         if len(pairs) == 1:
             ((key, content),) = pairs.items()
+            # A VM made it, and is not to be trusted.
             if key == BYTES_TAG:
-                return bytes.fromhex(content)
+                try:
+                    return bytes.fromhex(content)
+                except (TypeError, ValueError):
+                    told = "bytes are told by a text of hexadecimal digits"
+                    raise ValueError(told) from None
             if key == HANDLE_TAG:
-                return Handle(str(content[0]), int(content[1]))
+                match content:
+                    case [str() as kind, int() as number] if type(number) is int:
+                        return Handle(kind, number)
+                raise ValueError("a handle is told by its kind and its number")
             if key == FUNCTION_TAG and invoke is not None:
-                return FunctionRef(int(content), invoke)
+                if type(content) is not int:
+                    raise ValueError("a function is told by its number")
+                return FunctionRef(content, invoke)
         return pairs
 
     return read_text
@@ -153,9 +169,6 @@ def kind_of(value: Any) -> str:
     return type(value).__name__
 
 
-read = json.JSONDecoder().raw_decode
-quote = json.encoder.encode_basestring
-
 C = TypeVar("C", bound=type)
 
 CLOSED = (type(None), bool, int, float, str, bytes, list, tuple, dict)
@@ -167,8 +180,28 @@ REGISTERED: set[type] = set()
 PLAIN: tuple[Any, ...] = (str, int, float, list, tuple, dict)
 """Types whose subclasses cross as they themselves do."""
 
-dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-"""Writes compact JSON, the only form the engines read: no blanks between parts."""
+scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+quote = json.encoder.encode_basestring
+_plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_make = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+# The same, made once: `encode` makes it anew for each value, which takes longer than most values.
+_chunks = _make and _make(None, _plain.default, quote, None, ":", ",", False, False, True)
+
+
+def dumps(value: Any) -> str:
+    """Writes compact JSON, the only form the engines read: no blanks between parts."""
+    return "".join(_chunks(value, 0)) if _chunks else _plain.encode(value)
+
+
+def loads(text: str) -> Any:
+    """Reads one value of compact JSON. Raises ValueError for anything else."""
+    try:
+        value, end = scan(text, 0)
+    except StopIteration:
+        raise ValueError("the text form of a value was expected") from None
+    if end != len(text):
+        raise ValueError("something follows the value")
+    return value
 
 
 @runtime_checkable

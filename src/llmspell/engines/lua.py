@@ -48,6 +48,7 @@ from .lua_prelude import (
     PLAIN,
     needs_builtins,
     needs_parts,
+    nested,
     part,
     prelude,
     readers,
@@ -60,7 +61,7 @@ Load = tuple[int, bytes, bytes]
 
 KINDS = (Done, Waiting, Busy)
 """What the prelude's states mean."""
-BUSY = 2
+DONE, WAITING, BUSY = 0, 1, 2
 
 VERSIONS = {"lua": "lua54", "lua54": "lua54", "lua55": "lua55", "luajit": "luajit21"}
 """Engine name -> lupa module. 5.1 is left out: its bundled parser has a known use-after-free."""
@@ -200,7 +201,9 @@ class LuaIsolate:
         if self._turn is None and self._over is None:
             small = not parts and not needs_builtins(words)
             self._begin(self._prelude.small if small else self._prelude.chunk)
-        bound = wanted(self._names, words)
+        # A namespace inside another is there when its name is anywhere in the program.
+        inner = [name for name in nested(self._names) if name in chunk.code]
+        bound = wanted(self._names, words if words == "*" else " ".join([words, *sorted(inner)]))
         program = (chunk.code.encode(), chunk.name.encode(), bound, params, seed)
         steps, tasks = self._limits.steps or NO_LIMIT, self._limits.tasks or NO_LIMIT
         self._soft_steps = mark(self._limits.steps, self._limits.warn)
@@ -256,7 +259,8 @@ class LuaIsolate:
         """Where the first task that wants to go on stands, or one that waits."""
         if self._turn is None:
             return ()
-        self._make_room(())
+        if self._limit:
+            self._make_room(())
         try:
             *_, told = self._turn(b"where", 0.0, 0.0)
         except Exception:  # noqa: BLE001 - lupa raises one class for all; the memory may be full
@@ -295,9 +299,9 @@ class LuaIsolate:
             return self.interrupt(self._over)
         if self._turn is None:
             self._begin(self._prelude.chunk)
-        answer: Answer = Done([], [], [])
+        answer: Answer = Waiting()  # as most turns end
         until = perf_counter() + self._seconds
-        state = self._step(door, args, answer) if door else 0
+        state = self._step(door, args, answer) if door else DONE
         # Not in the middle of a turn: a program must do the same however fast it is.
         while self._loads and self._over is None and not self._paused:
             if perf_counter() > until:
@@ -307,8 +311,8 @@ class LuaIsolate:
             state = self._step(b"resume", (number, *self._load(name, text)), answer)
         if self._over is not None:
             answer.ended += self.interrupt(self._over).ended
-            return answer
-        if state == 0:
+            state = DONE
+        if state == WAITING:
             return answer
         return KINDS[state](
             answer.calls, answer.cancelled, answer.ended, answer.dropped, answer.near
@@ -317,7 +321,8 @@ class LuaIsolate:
     def _step(self, door: bytes, args: tuple[Any, ...], answer: Answer) -> int:
         """One turn of the VM: its state."""
         began = perf_counter()
-        self._make_room(args)
+        if self._limit:
+            self._make_room(args)
         try:
             told = self._turn(door, self._seconds, self._remaining, *args)
         except Exception as error:  # noqa: BLE001 - lupa raises one class for all
@@ -378,7 +383,7 @@ class LuaIsolate:
         for arg in args:
             if type(arg) is bytes:
                 needed += len(arg)
-        if self._limit and (needed > self._limit or self._raised):
+        if needed > self._limit or self._raised:
             self._lua.set_max_memory(max(self._limit, needed))
             self._raised = needed > self._limit
 

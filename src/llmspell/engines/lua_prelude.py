@@ -4,6 +4,7 @@ prelude(module)              the chunk a state runs, and the parts it can load, 
 part(module, name)           one part, compiled
 readers(payload)             the parts that read a value in text form
 surface(names)               the bound names as the prelude reads them
+nested(surface)              the names of namespaces inside others
 wanted(surface, words)       those of them a program mentions
 needs_parts(module, code)    whether it can reach what only a part holds
 needs_builtins(words)        whether it mentions what only the larger chunk holds
@@ -67,16 +68,24 @@ def surface(names: Mapping[str, Signature]) -> bytes:
 
 @lru_cache(maxsize=256)
 def wanted(surface: bytes, words: str) -> bytes:
-    """The lines of the surface whose namespace or alias is among `words`."""
+    """The lines of the surface whose alias, or every name of whose namespace, is among `words`."""
     if words == "*":
         return surface
     used = set(words.split())
     lines = []
     for line in surface.decode().split("\n"):
         name, _, rest = line.partition("\t")
-        if name.partition(".")[0] in used or rest.rpartition("\t")[2] in used:
+        namespace, _, _ = name.rpartition(".")
+        if used.issuperset(namespace.split(".")) or rest.rpartition("\t")[2] in used:
             lines.append(line)
     return ("\n" + "\n".join(lines) + "\n").encode()
+
+
+@lru_cache(maxsize=8)
+def nested(surface: bytes) -> frozenset[str]:
+    """The names of namespaces inside others, such as `pool` for `llm.pool.create`."""
+    names = (line.partition("\t")[0].split(".") for line in surface.decode().split("\n"))
+    return frozenset(word for name in names for word in name[1:-1])
 
 
 @lru_cache(maxsize=256)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import asyncio
+    from .timers import Timers
 
 
 class Party(Protocol):
@@ -50,8 +51,8 @@ class Wait:
     timeout: seconds after which it gives `late`, or raises it if that is an error; None for never.
     """
 
-    __slots__ = ("_places", "_then", "back", "finisher", "late", "settled", "timeout", "timer",
-                 "value")  # fmt: skip
+    __slots__ = ("_places", "_then", "_timer", "_timers", "back", "finisher", "late", "settled",
+                 "timeout", "value")  # fmt: skip
 
     def __init__(self, timeout: float | None = None, late: Any = None) -> None:
         self.timeout = timeout
@@ -59,10 +60,11 @@ class Wait:
         self.value: Any = None
         self.settled = False
         self.back: Callable[[], None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
         self.finisher: Callable[[Wait], Any] | None = None
         self._places: list[tuple[Queue, Place, Callable[[], None]]] = []
         self._then: Callable[[], None] | None = None
+        self._timers: Timers | None = None
+        self._timer = 0
 
     def join(self, queue: Queue, place: Place, give_up: Callable[[], None] = lambda: None) -> None:
         """Takes a place in a queue. `give_up` is called when it leaves it without success."""
@@ -80,7 +82,7 @@ class Wait:
 
     def expire(self) -> None:
         """Its time is over."""
-        self.timer = None
+        self._timers = None
         self.settle(self.late)
 
     def withdraw(self) -> None:
@@ -109,20 +111,21 @@ class Wait:
         """What it does, and where: ("receives from", a channel)."""
         return [(place.doing, place.party) for _, place, _ in self._places]
 
-    def arm(
-        self, loop: asyncio.AbstractEventLoop, expire: Callable[[Wait], None] | None = None
-    ) -> None:
+    def arm(self, timers: Timers, expire: Callable[[Wait], None] | None = None) -> None:
         """Starts its clock, if it has one. `expire` is called at its end, and calls its own."""
         if self.timeout is not None and not self.settled:
-            self.timer = loop.call_later(self.timeout, expire or Wait.expire, self)
+            self._timers = timers
+            self._timer = timers.call_later(self.timeout, partial(expire or Wait.expire, self))
 
     def __await__(self) -> Generator[Any, None, Any]:
         import asyncio
 
+        from .timers import timers
+
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self.then(lambda: None if future.done() else future.set_result(None))
-        self.arm(loop)
+        self.arm(timers(loop))
         try:
             if not self.settled:
                 yield from future
@@ -133,11 +136,12 @@ class Wait:
 
     def _leave(self, winner: Place | None) -> None:
         self.settled = True
-        places, self._places = self._places, []
-        for queue, place, give_up in places:
-            queue.pop(place, None)
-            if place is not winner:
-                give_up()
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        if self._places:
+            places, self._places = self._places, []
+            for queue, place, give_up in places:
+                queue.pop(place, None)
+                if place is not winner:
+                    give_up()
+        if self._timers is not None:
+            self._timers.cancel(self._timer)
+            self._timers = None

@@ -10,16 +10,12 @@ waiting needs: starting asyncio would double its start-up time.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Coroutine
-from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from ..engines.base import Answer, Busy, Call, Chunk, Ended, Isolate, Remote
+from ..engines.base import Answer, Busy, Chunk, Ended, Isolate, Remote
 from ..errors import (
     Cancelled,
-    CapabilityError,
     InternalError,
     LlmspellError,
     TimeLimit,
@@ -27,13 +23,12 @@ from ..errors import (
 from ..limits import Limits, Meter
 from ..values import decode, encode
 from . import gate as gates
+from .calls_in_flight import CallsInFlight
 from .gate import HANDLER, WARNING
-from .journal import LATER
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ..host.waits import Wait
     from .deadlocks import Neighbours
 
 TURN = 0.004
@@ -45,13 +40,6 @@ GRACE = 0.2
 FOREVER = 1e9
 """Seconds where there is no limit of time."""
 
-WAITING_BYTES = 8 * 1024 * 1024
-"""Bytes of answers that wait for a script. With more, its next calls are only made when it has
-taken some: a thousand tasks may each ask for the largest file at the same time."""
-
-AT_ONCE = (bytes, CapabilityError)
-"""Types of an answer that needs no waiting."""
-
 MAIN = 1
 """Entry number of the program itself."""
 
@@ -62,39 +50,32 @@ MAX_TOLD = 1000
 """Calls in flight of which a deadlock is told what they wait for."""
 
 
-class Driver:
+class Driver(CallsInFlight):
     """One run. An `orderly` one gives answers only to a script that is at rest."""
+
+    __slots__ = ("_began", "_broken", "_busy", "_counted", "_cpu_left", "_deadline", "_dropped",
+                 "_due", "_entries", "_handlers", "_last_entry", "_now", "_rest", "_spared",
+                 "_timer", "isolate", "limits", "meter", "neighbours", "result",
+                 "turns")  # fmt: skip
 
     busy_drivers = 0
     orderly = False
 
     def __init__(self, isolate: Isolate, limits: Limits, meter: Meter) -> None:
+        super().__init__()
         self.isolate = isolate
         self.limits = limits
         self.meter = meter
-        self.gate: gates.Gate
         self.result: Ended | None = None
-        self._ready: list[tuple[int, int, gates.Answer]] = []
-        self._ready_bytes = 0
-        self._asked: deque[Call] = deque()
-        self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
-        self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
-        self._dying: set[asyncio.Task[Any]] = set()
         self._dropped: list[tuple[int, int]] = []
-        self._waits: dict[int, Wait] = {}
-        self._settled: dict[int, Wait] = {}
-        self._unarmed: dict[int, Wait] = {}
-        self._timed = 0
         self._rest: asyncio.TimerHandle | None = None
         self.neighbours: Neighbours | None = None
         self.turns = 0
         self._entries: dict[int, asyncio.Future[Ended]] = {}
         self._last_entry = MAIN
         self._busy = False
-        self._loop: asyncio.AbstractEventLoop
         self._timer: asyncio.TimerHandle
-        self._over: asyncio.Future[None] | None = None
-        self._scheduled = self._counted = self._spared = False
+        self._counted = self._spared = False
         self._broken: BaseException | None = None
         self._began = self._now = monotonic()
         self._deadline = self._due = self._began + FOREVER
@@ -126,7 +107,10 @@ class Driver:
         """Goes on until the program has ended. Cancelling this cancels everything below it."""
         import asyncio
 
+        from ..host.timers import timers
+
         loop = self._loop = asyncio.get_running_loop()
+        self._timers = timers(loop)
         over = self._over = loop.create_future()
         self._timer = loop.call_later(max(0.0, self._due - monotonic()), self._time_is_due)
         try:
@@ -155,7 +139,8 @@ class Driver:
                     for closing in self.gate.closings():
                         self._end(self._loop.create_task(closing))
                 if not self._ready and not self._busy:
-                    self._set_busy(False)
+                    if self._counted:
+                        self._set_busy(False)
                     if self._waits and not self._timed:
                         self._look_for_deadlock()
                     if self.result is None:
@@ -170,11 +155,6 @@ class Driver:
             self._broken = error
             self.fail(InternalError(f"{type(error).__name__}: {error}"))
         self._finished()
-
-    def _schedule(self) -> None:
-        if not self._scheduled and self._over is not None:
-            self._scheduled = True
-            self._loop.call_soon(self._pump)
 
     def _finished(self) -> None:
         if self.result is not None:
@@ -221,20 +201,18 @@ class Driver:
     # One turn of the engine.
 
     def _turn(self) -> None:
-        self._now = monotonic()
-        if self._now >= self._due:
+        now = self._now = monotonic()
+        if now >= self._due:
             self._time_is_due()
-            if self.result is not None or self._now >= self._deadline:
+            if self.result is not None or now >= self._deadline:
                 return
         if self.limits.cpu is not None and self._over_cpu(self.limits.cpu):
             return
         seconds = TURN / 2 if Driver.busy_drivers < 2 else TURN / (2 * Driver.busy_drivers)
-        self.isolate.allot(seconds, min(self._deadline - self._now, self._cpu_left))
+        self.isolate.allot(seconds, min(self._deadline - now, self._cpu_left))
         self.turns += 1
         if self._ready and not (self._busy and self.orderly):
-            _, number, answer = self._ready.pop(0)
-            self._ready_bytes -= _size(answer)
-            self._settled.pop(number, None)
+            number, answer = self._next()
             if number == WARNING and isinstance(answer, bytes):
                 self._call_handler(answer)
             else:
@@ -298,10 +276,11 @@ class Driver:
 
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
-        given_up = set(answer.cancelled)
+        given_up = answer.cancelled and set(answer.cancelled)
         # Before the calls: they do not receive what a cancelled task had sent.
-        for number in given_up and given_up.difference(call.id for call in answer.calls):
-            self._cancel(number)
+        if given_up:
+            for number in set(given_up).difference(call.id for call in answer.calls):
+                self._cancel(number)
         try:
             for call in answer.calls:
                 if call.id == 0:
@@ -317,7 +296,8 @@ class Driver:
         except LlmspellError as error:
             self.fail(error)
             return
-        self._dropped += answer.dropped
+        if answer.dropped:
+            self._dropped += answer.dropped
         if self._dropped and not self._asked:
             # Not before the calls that use them.
             for number, times in self._dropped:
@@ -332,78 +312,6 @@ class Driver:
                 future.set_result(ended)
         if answer.near or self.meter.near:
             self._warn(*answer.near)
-
-    def _has_room(self) -> bool:
-        # A replay orders the answers that are there at the same time, so all of them must be.
-        return self._ready_bytes <= WAITING_BYTES or self.gate.replays
-
-    def _take(self, call: Call) -> None:
-        answer = self.gate.enter(call.name, call.args)
-        if isinstance(answer, AT_ONCE):
-            self._put(call.id, answer, self.gate.place)
-        elif isinstance(answer, Coroutine):
-            self._coming[call.id] = answer
-        else:
-            self._keep(call.id, answer)
-
-    def _put(self, number: int, answer: gates.Answer, place: int = LATER) -> None:
-        """Keeps an answer until its turn: as it came, or as it came when it was recorded."""
-        for told in self.gate.warnings(place) if place != LATER else ():
-            self._put(WARNING, told, place - 1)
-        self._ready.append((place, number, answer))
-        self._ready_bytes += _size(answer)
-        if place != LATER:
-            self._ready.sort(key=lambda waiting: waiting[0])
-
-    # Calls that wait for somebody else.
-
-    def _keep(self, number: int, wait: Wait) -> None:
-        self._waits[number] = wait
-        if wait.timeout is not None:
-            self._timed += 1
-            self._unarmed[number] = wait
-        wait.then(partial(self._settle, number))
-
-    def _settle(self, number: int) -> None:
-        wait = self._forget(number)
-        try:
-            self._put(number, wait.finish())
-            self._settled[number] = wait
-        except LlmspellError as error:
-            self.fail(error)
-        except Exception as error:  # noqa: BLE001 - it must not fail the run that settles it
-            self.fail(InternalError(f"{type(error).__name__}: {error}"))
-        self._schedule()
-
-    def _expire(self, wait: Wait) -> None:
-        """Goes on at once, not in the loop's next round: nothing else is running."""
-        coming, self._scheduled = self._scheduled, True
-        wait.expire()
-        if not coming and self._over is not None:
-            self._pump()
-
-    def _forget(self, number: int) -> Wait:
-        wait = self._waits.pop(number)
-        self._timed -= wait.timeout is not None
-        self._unarmed.pop(number, None)
-        return wait
-
-    def _withdraw(self, number: int) -> None:
-        """Takes back a wait, or what it has brought: nobody is there to have it."""
-        if number in self._waits:
-            self._forget(number).withdraw()
-        else:
-            self._settled.pop(number).withdraw()
-            self._ready = [waiting for waiting in self._ready if waiting[1] != number]
-            self._ready_bytes = sum(_size(answer) for _, _, answer in self._ready)
-
-    def _withdraw_all(self) -> None:
-        # The last value that was taken is given back first.
-        for wait in [*self._waits.values(), *reversed(self._settled.values())]:
-            wait.withdraw()
-        self._waits.clear()
-        self._settled.clear()
-        self._unarmed.clear()
 
     @property
     def stalled(self) -> bool:
@@ -442,48 +350,6 @@ class Driver:
         self._absorb(self.isolate.deadlock({n: self.gate.waits_for(wait) for n, wait in some}))
         self._finished()
 
-    # Calls in flight.
-
-    def _begin(self) -> None:
-        for wait in self._unarmed.values():
-            wait.arm(self._loop, self._expire)
-        self._unarmed.clear()
-        for number, coroutine in self._coming.items():
-            task = self._loop.create_task(coroutine)
-            self._tasks[number] = task
-            task.add_done_callback(partial(self._arrived, number))
-        self._coming.clear()
-
-    def _arrived(self, number: int, task: asyncio.Task[gates.Answer]) -> None:
-        if self._tasks.pop(number, None) is None:
-            return
-        if task.cancelled():
-            self._put(number, Cancelled("the call was cancelled"))
-        elif (error := task.exception()) is None:
-            self._put(number, task.result())
-        elif isinstance(error, LlmspellError):
-            self.fail(error)
-        else:
-            self.fail(InternalError(f"{type(error).__name__}: {error}"))
-        if not self._scheduled and self._over is not None:
-            self._pump()
-
-    def _cancel(self, number: int) -> None:
-        if number in self._waits or number in self._settled:
-            self._withdraw(number)
-        if self._asked:
-            self._asked = deque(call for call in self._asked if call.id != number)
-        if (coroutine := self._coming.pop(number, None)) is not None:
-            coroutine.close()
-        if (task := self._tasks.pop(number, None)) is not None:
-            task.cancel()
-            self._end(task)
-
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        """Lets a task come to its end, and the run wait for that."""
-        self._dying.add(task)
-        task.add_done_callback(self._dying.discard)
-
     async def _cancel_all(self) -> None:
         for number in [*self._coming, *self._tasks]:
             self._cancel(number)
@@ -494,7 +360,3 @@ class Driver:
             import asyncio
 
             await asyncio.wait(list(self._dying))
-
-
-def _size(answer: gates.Answer) -> int:
-    return len(answer) if isinstance(answer, bytes) else len(answer.message)

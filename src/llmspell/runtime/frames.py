@@ -8,7 +8,6 @@ quoting a value twice takes time. Neither side keeps more of the other than one 
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator, Mapping
 from math import isfinite
@@ -27,7 +26,7 @@ from ..errors import (
     ScriptSyntaxError,
     Variables,
 )
-from ..values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_NODES, dumps
+from ..values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_NODES, dumps, loads
 
 MAX_TEXT = 1024 * 1024
 """Most bytes of one value that crosses."""
@@ -41,7 +40,8 @@ Shapes = Mapping[str, tuple[type | tuple[type, ...], ...]]
 NUMBER = (int, float)
 
 TO_WORKER: Shapes = {
-    "names": (str, list),  # engine, names with their signatures: what a zygote warms
+    # engine, names with their signatures, folder of what it keeps: what a zygote warms
+    "names": (str, list, str),
     "open": (dict,),  # limits
     "well": (),  # is answered like an opening, by one that can
     "restrict": (list, list, str),  # names allowed, names removed, what the sandbox is called
@@ -82,9 +82,6 @@ def pack(*message: Any) -> bytes:
     text = f"{dumps(fields)}\n{last}" if isinstance(last, str) else dumps(message)
     raw = text.encode()
     return LENGTH.pack(len(raw)) + raw
-
-
-_read = json.JSONDecoder().decode
 
 
 class Frames:
@@ -135,7 +132,7 @@ class Frames:
     def _checked(self, text: bytearray) -> list[Any]:
         try:
             array, line, last = text.decode().partition("\n")
-            message = _read(array)
+            message = loads(array)
         except (ValueError, RecursionError):
             raise ProtocolError("a frame that is not JSON") from None
         if line and isinstance(message, list):
@@ -171,7 +168,7 @@ def check_text(text: str) -> bytes:
         raw = text.encode()
         if len(raw) > MAX_TEXT:
             raise ProtocolError(f"a value of {len(raw)} bytes")
-        level = [_read(text)]
+        level = [loads(text)]
     except (ValueError, RecursionError):
         raise ProtocolError("a value that is not JSON") from None
     nodes = depth = 0
@@ -224,8 +221,7 @@ def read_error(told: dict[str, Any]) -> LlmspellError:
     error = _read_kind(told)
     error.retryable = told.get("retryable") is True
     if "details" in told:
-        details = json.loads(check_text(_text(told, "details")))
-        error.details = records.details(records.read(details))
+        error.details = records.details(records.read(_value(told, "details")))
     if "variables" in told:
         error.variables = _read_variables(told["variables"])
     return error
@@ -249,7 +245,7 @@ def _read_kind(told: dict[str, Any]) -> LlmspellError:
     if kind == "ScriptSyntaxError":
         return ScriptSyntaxError(message, frames=frames)
     if kind == "ScriptRuntimeError":
-        value = json.loads(check_text(_text(told, "value"))) if "value" in told else None
+        value = _value(told, "value") if "value" in told else None
         error = ScriptRuntimeError(message, frames=frames, value=value)
         error.code = records.own_code(code)
         return error
@@ -274,6 +270,10 @@ def _read_variables(told: object) -> tuple[Variables, ...]:
     if any(not isinstance(shown, list) or len(shown) != 2 for shown in told):
         raise ProtocolError("variables that are none")
     return tuple(map(records.read_variables, told))
+
+
+def _value(told: dict[str, Any], key: str) -> Any:
+    return loads(check_text(_text(told, key)).decode())
 
 
 def _text(told: dict[str, Any], key: str) -> str:

@@ -20,7 +20,7 @@ local function output_stub(name)
   end
 end
 
-local LINE = "\n(([^.]+)%.([^\t]+))\t[^\t]*\t([^\t]*)\t([^\t]*)\t([^\n]*)"
+local LINE = "\n(([^\t]+)%.([^.\t]+))\t[^\t]*\t([^\t]*)\t([^\t]*)\t([^\n]*)"
 
 local stubs = {}
 local function stub(name, role)
@@ -36,9 +36,12 @@ end
 local function bind(wanted)
   for name, namespace, verb, _, role, alias in gmatch(wanted, LINE) do
     if namespace ~= "module" then
-      local f = stub(name, role)
-      env[namespace] = env[namespace] or {}
-      env[namespace][verb] = f
+      local f, place = stub(name, role), env
+      for word in gmatch(namespace, "[^.]+") do
+        place[word] = place[word] or {}
+        place = place[word]
+      end
+      place[verb] = f
       if alias ~= "" then env[alias] = f end
     end
   end
