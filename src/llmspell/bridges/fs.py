@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from ..capability import capability
 from ..errors import FileFailure
+from ..host import file_search
 from ..host.context import Context
+from ..host.file_search import Finding, SearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +150,17 @@ def copy(ctx: Context, source: str, target: str) -> None:
     target: path of the copy.
     """
     ctx.services.files.copy(source, target, ctx.meter.charge_disk)
+
+
+@capability("fs.search", since="0.1", needs="fs.read", tool="file_search")
+async def search(
+    ctx: Context, path: str = ".", options: SearchOptions = SearchOptions()
+) -> list[Finding]:
+    """Finds files beneath a folder by their name, and lines in them by their text. Links are not
+    followed, and what may not be read is passed over.
+
+    path: path of the folder.
+    options: what to find.
+    returns: the files, or the lines with the text, at most as many as `limit` says.
+    """
+    return await file_search.search(ctx.services.files, path, options)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import documents
+from ..host import documents, web_search
 from ..host.context import Context
+from ..host.web_search import WebResult, WebSearchOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Page:
     text: str
 
 
-@capability("http.request", since="0.1", needs="net")
+@capability("http.request", since="0.1", needs="net", tool="http_request")
 async def request(ctx: Context, url: str, options: RequestOptions = RequestOptions()) -> Response:
     """Makes an HTTP request.
 
@@ -117,3 +118,18 @@ async def fetch(ctx: Context, url: str) -> Page:
     returns: the page.
     """
     return Page(*await ctx.services.http.fetch_page(url))
+
+
+@capability("http.search", since="0.1", needs="net", tool="web_search")
+async def search(
+    ctx: Context, query: str, options: WebSearchOptions = WebSearchOptions()
+) -> list[WebResult]:
+    """Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
+    grant as any other.
+
+    query: what to search for.
+    options: how many results, and in which language.
+    returns: the results, the best first.
+    """
+    server = ctx.services.settings.search_url
+    return await web_search.search(ctx.services.http, server, query, options)

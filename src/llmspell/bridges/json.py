@@ -20,7 +20,7 @@ class EncodeOptions:
     pretty: bool = False
 
 
-@capability("json.encode", since="0.1")
+@capability("json.encode", since="0.1", tool="json_stringify")
 def encode(ctx: Context, value: Any, options: EncodeOptions = EncodeOptions()) -> str:
     """Writes a value as JSON text. Keys keep their order.
 
@@ -31,7 +31,7 @@ def encode(ctx: Context, value: Any, options: EncodeOptions = EncodeOptions()) -
     return documents.to_json(value, options.pretty)
 
 
-@capability("json.decode", since="0.1")
+@capability("json.decode", since="0.1", tool="json_parse")
 def decode(ctx: Context, text: str) -> Any:
     """Reads JSON text. In a list, JSON's null is the value `null`; in a map it is no entry.
 

@@ -51,6 +51,8 @@ def add_to(
     add("--limit", action="append", default=[], metavar="NAME=N",
         help="set a limit: steps, memory, output, calls, tasks, tokens, cost, ..., or"
         " profile=strict, normal or relaxed")  # fmt: skip
+    add("--tool-rule", action="append", default=[], metavar="NAME=WHAT",
+        help="allow, ask or deny tools by name, such as 'file_*=ask'; the last counts")  # fmt: skip
     add("--json", action="store_true", help="print one JSON document with result and usage")
     add("--record", metavar="FILE", help="write every call and its answer to FILE")
     add("--replay", metavar="FILE", help="answer every call from FILE instead of making it")
@@ -118,6 +120,7 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
     from ..limits import expanded
     from ..runtime.session import Session
     from ..spells.program import Program
+    from .approval import approver
     from .report import Log
 
     settings = Settings.load(os.environ, os.getcwd())
@@ -139,6 +142,8 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
         limits=limits,
         features=options.feature_set,
         sandbox=options.sandbox,
+        tool_rules=dict(split(item, "--tool-rule", "NAME=WHAT") for item in options.tool_rule),
+        approve=approver(),
         model=options.model,
         settings=settings,
         stdin=sys.stdin,

@@ -128,13 +128,13 @@ class Http:
         import asyncio
 
         method = _checked_method(method)
-        fields = _checked_headers(headers or {})
+        fields = checked_headers(headers or {})
         if body is not None and len(body) > self.max_bytes:
             raise ProviderFailure(f"cannot send more than {self.max_bytes} bytes", code="too_large")
         seconds = self.timeout if seconds is None else seconds
         if not (seconds > 0 and math.isfinite(seconds)):
             raise BadArgument("timeout must be a number of seconds above 0")
-        target = _checked_url(url)
+        target = checked_url(url)
         host = target.host
         try:
             async with asyncio.timeout(seconds):
@@ -253,7 +253,7 @@ def _redirected(
     if url.scheme not in ("http", "https"):
         raise Denied(f"{target.host} redirects to something other than http or https")
     try:
-        url = _checked_url(str(url.copy_with(userinfo=b"")))
+        url = checked_url(str(url.copy_with(userinfo=b"")))
     except BadArgument:
         raise ProviderFailure(
             f"{target.host} redirects to an address that is not valid", code="malformed"
@@ -278,7 +278,7 @@ def _checked_method(method: str) -> str:
     return method
 
 
-def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers with lower-case names, when they are such that a script may send them."""
     fields: dict[str, str] = {}
     for name, value in headers.items():
@@ -292,7 +292,8 @@ def _checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return fields
 
 
-def _checked_url(url: str) -> httpx2.URL:
+def checked_url(url: str) -> httpx2.URL:
+    """The address, when it is one that a script may ask. Raises BadArgument."""
     import httpx2
 
     try:

@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import os
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ..errors import ProviderFailure
-from . import markdown
-
-if TYPE_CHECKING:
-    import subprocess
+from . import confined, markdown
 
 PATIENCE = 20.0
 """Seconds a page may take: more than the process may compute, for a machine that is busy."""
@@ -56,39 +52,13 @@ async def read_page(url: str, headers: Mapping[str, str], body: bytes) -> Page:
 
 async def _converted(html: str, url: str) -> tuple[str, str]:
     """Title and Markdown of a page, worked out in a process that is killed when nobody waits."""
-    import asyncio
     import json
-    import subprocess
 
-    process = _converter()
-    try:
-        page = json.dumps([html, url]).encode()
-        told, _ = await asyncio.to_thread(process.communicate, page, PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        await asyncio.to_thread(process.communicate)
-    except BaseException:
-        process.kill()  # the thread sees it end, and takes what is left of it
-        raise
-    if process.returncode != 0:
+    told = await confined.run(markdown.__file__, json.dumps([html, url]).encode(), PATIENCE)
+    if told is None:
         raise ProviderFailure("the page cannot be converted", code="malformed")
     title, text = json.loads(told)
     return str(title), str(text)
-
-
-def _converter() -> subprocess.Popen[bytes]:
-    import json
-    import subprocess
-    import sys
-
-    return subprocess.Popen(
-        [sys.executable, "-I", markdown.__file__, json.dumps(sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        # Windows starts nothing without this one.
-        env={name: value for name, value in os.environ.items() if name == "SYSTEMROOT"},
-    )
 
 
 def check_readable(status: int, headers: Mapping[str, str], url: str) -> None:
