@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BadArgument, CapabilityError, HostFailure
-from ..values import FunctionRef
 from .errors import run
 
 SIZE = 1024
@@ -58,9 +57,9 @@ class Breaker:
         """ "closed", "open" or "half_open"."""
         if self._opened is None:
             return "closed"
-        return "open" if await self._remaining(clock) > 0 else "half_open"
+        return "open" if await self.remaining(clock) > 0 else "half_open"
 
-    async def _remaining(self, clock: Clock) -> float:
+    async def remaining(self, clock: Clock) -> float:
         """Seconds until an open one tries again."""
         opened = self._opened
         if opened is None:
@@ -68,7 +67,7 @@ class Breaker:
         # A clock that was set back must not keep it open for longer.
         return self._options.reset_timeout - max(0.0, await clock() - opened)
 
-    async def call(self, function: FunctionRef, clock: Clock) -> Any:
+    async def call(self, function: Callable[[], Awaitable[Any]], clock: Clock) -> Any:
         """Runs the function unless it is open."""
         trial = self._opened is not None
         if trial:
@@ -92,7 +91,7 @@ class Breaker:
 
     async def _admit(self, clock: Clock) -> None:
         """Lets one more trial through, or raises the error of an open circuit."""
-        remaining = await self._remaining(clock)
+        remaining = await self.remaining(clock)
         if self._opened is not None and (
             remaining > 0 or self._trials >= self._options.half_open_max
         ):

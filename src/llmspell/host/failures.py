@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ProviderFailure
+from ..errors import LlmspellError, ProviderFailure
 
 if TYPE_CHECKING:
     from .providers import Provider
@@ -105,7 +105,10 @@ def failure(
         hint=f"; did you mean {suggested}?" if suggested else "",
         said=f": {said}" if said else "",
     )
-    return ProviderFailure(message, code=row.code, retryable=row.retryable)
+    reported = ProviderFailure(message, code=row.code, retryable=row.retryable)
+    if wait is not None:
+        reported.details = {"context": {"retry_after": wait}}
+    return reported
 
 
 def is_provider_error(error: BaseException) -> bool:
@@ -144,6 +147,11 @@ def said_by(error: BaseException, environment: Environment) -> str:
     if isinstance(body, list) and body:
         body = body[0]
     text = body if isinstance(body, str) else getattr(error, "message", "")
+    cause: BaseException | None = error
+    while body is None and cause is not None and (cause := cause.__cause__) is not None:
+        if isinstance(cause, LlmspellError):
+            text = cause.message  # what refused the connection is ours, and knows why
+            break
     if body is None and hasattr(error, "status_code"):
         text = ""  # the exception's own text repeats status, model and headers
     # Before it is clipped: half a secret is a secret too.

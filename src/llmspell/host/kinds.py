@@ -116,6 +116,8 @@ class Kind:
     default_model: what the bare provider name means.
     prices: its id in genai-prices; None when prices are unknown, "free" when there are none.
     listed_as: its prefix in pydantic-ai's list of known models.
+    listing: where below its address its models are listed.
+    key_header: the header that the key goes into.
     extra: the extra of our package that brings its SDK.
     """
 
@@ -127,6 +129,8 @@ class Kind:
     default_model: str | None = None
     prices: str | None = None
     listed_as: str | None = None
+    listing: str = "/models"
+    key_header: str = "authorization"
     extra: str | None = None
 
 
@@ -148,6 +152,8 @@ KINDS: dict[str, Kind] = {
         default_model="claude-sonnet-5-5",
         prices="anthropic",
         listed_as="anthropic",
+        listing="/v1/models",
+        key_header="x-api-key",
         extra="anthropic",
     ),
     "gemini": Kind(
@@ -158,6 +164,8 @@ KINDS: dict[str, Kind] = {
         default_model="gemini-3.8-flash",
         prices="google",
         listed_as="google",
+        listing="/v1beta/models",
+        key_header="x-goog-api-key",
         extra="gemini",
     ),
     "ollama": Kind(
@@ -166,6 +174,7 @@ KINDS: dict[str, Kind] = {
         needs_key=False,
         base_urls=("OLLAMA_BASE_URL", "OLLAMA_HOST"),
         base_url="http://localhost:11434",
+        listing="/api/tags",
         prices="free",
     ),
     "openrouter": Kind(

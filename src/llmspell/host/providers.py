@@ -26,8 +26,11 @@ from .settings import Environment, ProviderSettings
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
+    from pydantic_ai.messages import ModelResponse
     from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
+
+    from .secrets import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,24 @@ class Provider:
     ) -> Model[Any]:
         """The pydantic-ai model. Raises ProviderFailure when key, address or SDK is missing."""
         full = f"{self.name}/{model}"
+        key = self.key_for(full, environment)
+        url = self.base_url
+        if self.kind is KINDS["ollama"]:
+            url += "/v1"
+        try:
+            return self.kind.build(model, Connection(self.name, url, key, http, settings))
+        except ImportError as error:
+            wanted = f"llmspell[{self.kind.extra}]" if self.kind.extra else "llmspell"
+            raise ProviderFailure(
+                f"{full} needs a package that is not installed: pip install '{wanted}'",
+                code="dependency",
+            ) from error
+        except Exception as error:
+            said = said_by(error, environment)
+            raise ProviderFailure(f"{full} cannot be used: {said}", code="model_unknown") from error
+
+    def key_for(self, full: str, environment: Environment) -> Secret:
+        """The key to send to its address. Raises ProviderFailure when it may not be asked."""
         key_from = _first_set(self.keys, environment)
         key = environment.secret(key_from or "")
         if self.needs_key and not key:
@@ -117,20 +138,7 @@ class Provider:
                 f"{self.base_url_from} in the environment",
                 code="base_url_refused",
             )
-        url = self.base_url
-        if self.kind is KINDS["ollama"]:
-            url += "/v1"
-        try:
-            return self.kind.build(model, Connection(self.name, url, key, http, settings))
-        except ImportError as error:
-            wanted = f"llmspell[{self.kind.extra}]" if self.kind.extra else "llmspell"
-            raise ProviderFailure(
-                f"{full} needs a package that is not installed: pip install '{wanted}'",
-                code="dependency",
-            ) from error
-        except Exception as error:
-            said = said_by(error, environment)
-            raise ProviderFailure(f"{full} cannot be used: {said}", code="model_unknown") from error
+        return key
 
 
 def _first_set(names: Iterable[str], environment: Environment) -> str | None:
@@ -148,6 +156,21 @@ def _never(name: str, to: Connection) -> Model[Any]:
 
 OFFLINE_PROVIDER = Provider("test", Kind(_never, prices="free"), "", "", (), False)
 """Stands for the offline model where a provider is spoken of."""
+
+
+def stand_in(name: str) -> Provider:
+    """Stands for a provider that only the script of one run knows: its prices are unknown."""
+    return Provider(name, KINDS["openai_compatible"], "its address", "options.base_url", (), False)
+
+
+ANSWERED_BY = "llmspell.model"
+"""Where a response says which model of a pool has given it."""
+
+
+def answered_by(response: ModelResponse) -> str | None:
+    """The model of a pool that has answered; None when no pool was asked."""
+    name: str | None = (response.metadata or {}).get(ANSWERED_BY)
+    return name
 
 
 class Providers(Mapping[str, Provider]):

@@ -13,10 +13,20 @@ The model name chooses the behaviour, so one server serves many tests:
     tools, tools-all   calls the first tool, or every tool, with its required arguments; once the
                        conversation has tool results: "tool said: <results>"; no tools: as echo
     json               the text `JSON_REPLY`
+    thinking           as echo, after reasoning of its own: "thought about <last user text>"
+    attached           what the last user message has besides text: "image/png of 67 bytes"
+    embed              not a chat: vectors that tell how often letters are in a text, 8 numbers each
+    data               a value of the schema that is asked for, or a call of the first tool
+    data-wrong-<n>     the same, after n answers that fit no schema with required fields
+    data-no-schema     the same; 400 for a request that has a schema for its answer
+    data-words         `JSON_REPLY` among words; 400 for a request that has such a schema, or tools
     slow-<ms>          waits (a minute at most), then "slow"
     fail-<status>      that status (400 to 599) with the provider's error body
     rate-limit         429 with Retry-After: 1, every time
     rate-once          429 with Retry-After: 0 the first time on this server, then as echo
+    busy-<seconds>     429 with that Retry-After the first time on this server, then as echo
+    fail-first-<n>     500 the first n times on this server, then as echo
+    say-<text>         that text
     malformed          200 with a body which is not JSON
     malformed-shape    200 with JSON which lacks what clients need
     drop               closes the connection without a reply
@@ -37,28 +47,32 @@ import re
 import socket
 import threading
 import time
-import zlib
-from collections.abc import Iterable, Iterator
+from array import array
+from base64 import b64encode
+from collections import Counter
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .wires import AnthropicWire, GeminiWire, OpenAIWire, Reply, ToolCall, Wire, example, model_list
+from .pages import PAGE, PageHandler
+from .wires import (
+    AnthropicWire,
+    GeminiWire,
+    OpenAIWire,
+    Reply,
+    ToolCall,
+    Wire,
+    example,
+    model_list,
+    vector,
+)
 
 __all__ = ["JSON_REPLY", "PAGE", "ModelServer", "Recorded"]
 
 JSON_REPLY = '{"name": "spell", "count": 2}'
-PAGE = """<!doctype html>
-<html><head><title>A test page</title><script>var hidden = "script text";</script></head>
-<body><nav><a href="/">Home</a> <a href="/about">About</a></nav>
-<main><h1>First heading</h1><p>A paragraph with <a href="/text">a link</a>.</p>
-<h2>Second heading</h2><ul><li>one</li><li>two</li></ul></main></body></html>
-"""
 
 LONGEST_PAUSE = 60.0
-BLOCK = 64 * 1024
 
 
 class Recorded(NamedTuple):
@@ -121,6 +135,7 @@ class _Listener(TCPServer):
         self.connections: set[socket.socket] = set()
         self.threads: list[threading.Thread] = []
         self.rate_limited_once = False
+        self.asked: Counter[str] = Counter()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -156,13 +171,20 @@ class _Listener(TCPServer):
         for thread in self.threads:
             thread.join()
 
+    def asked_before(self, model: str) -> int:
+        """How often a model was asked on this server before now."""
+        with self.lock:
+            before = self.asked[model]
+            self.asked[model] += 1
+        return before
+
     def first_rate_once(self) -> bool:
         with self.lock:
             first, self.rate_limited_once = not self.rate_limited_once, True
         return first
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PageHandler):
     server: _Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # headers and body are separate writes
@@ -191,11 +213,15 @@ class _Handler(BaseHTTPRequestHandler):
                 self.serve_model(provider)
             case "POST", ["v1beta", "models", target]:
                 model, _, action = target.rpartition(":")
-                if action in ("generateContent", "streamGenerateContent"):
+                if action == "batchEmbedContents":
+                    self.serve_gemini_vectors()
+                elif action in ("generateContent", "streamGenerateContent"):
                     self.serve_model(provider, model, action == "streamGenerateContent")
                 else:
                     self.reply_json(provider.error(404, "no such method"), 404)
-            case "GET", ["v1", "models"]:
+            case "POST", ["v1", "embeddings"]:
+                self.serve_vectors()
+            case "GET", ["v1", "models"] | ["v1beta", "models"]:
                 self.reply_json(model_list(anthropic=provider is AnthropicWire))
             case "GET", ["api", "tags"]:
                 self.reply_json({"models": [{"name": "llama3.2:latest"}]})
@@ -241,55 +267,6 @@ class _Handler(BaseHTTPRequestHandler):
         keys = (self.headers.get("x-api-key"), self.headers.get("x-goog-api-key"))
         return "bad-key" in (bearer, *keys, self.query.get("key"))
 
-    # Replies
-
-    def reply(
-        self, body: bytes, kind: str, status: int = 200, headers: dict[str, str] | None = None
-    ) -> None:
-        self.send_response(status)
-        if status not in (204, 304):
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD" and status not in (204, 304):
-            self.wfile.write(body)
-
-    def reply_text(self, text: str, kind: str = "text/plain", status: int = 200) -> None:
-        self.reply(text.encode(), f"{kind}; charset=utf-8", status)
-
-    def reply_json(
-        self, value: Any, status: int = 200, headers: dict[str, str] | None = None
-    ) -> None:
-        self.reply(json.dumps(value).encode(), "application/json", status, headers)
-
-    def reply_chunked(self, chunks: Iterable[bytes], kind: str, encoding: str = "") -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Transfer-Encoding", "chunked")
-        if encoding:
-            self.send_header("Content-Encoding", encoding)
-        self.end_headers()
-        if self.command == "HEAD":
-            return
-        for chunk in chunks:
-            if chunk:  # an empty one would end the body
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        self.wfile.write(b"0\r\n\r\n")
-
-    def reply_events(self, events: Iterable[str]) -> None:
-        self.reply_chunked((event.encode() for event in events), "text/event-stream")
-
-    def reply_cut_off(self, body: bytes, kind: str) -> None:
-        """Announce the whole body, send half of it, close."""
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2])
-        raise ConnectionAbortedError
-
     def pause(self, seconds: float) -> None:
         """Wait; end the connection at once if the client leaves or the server closes."""
         seconds = max(0.001, min(seconds, LONGEST_PAUSE))
@@ -322,6 +299,17 @@ class _Handler(BaseHTTPRequestHandler):
         name = wire.model
         if name == "drop":
             raise ConnectionAbortedError
+        before = self.server.asked_before(name)
+        if (busy := re.fullmatch(r"busy-(\d+)", name)) and not before:
+            self.reply_json(wire.error(429, "Slow down."), 429, {"Retry-After": busy[1]})
+            return
+        if (failing := re.fullmatch(r"fail-first-(\d+)", name)) and before < int(failing[1]):
+            self.reply_json(wire.error(500, f"Failure {before + 1}."), 500)
+            return
+        formed = "response_format" in wire.body or (name == "data-words" and wire.tools)
+        if name in ("data-words", "data-no-schema") and formed:
+            self.reply_json(wire.error(400, "This model takes no such parameter."), 400)
+            return
         if name == "rate-limit" or (name == "rate-once" and self.server.first_rate_once()):
             retry_after = {"Retry-After": "1" if name == "rate-limit" else "0"}
             self.reply_json(wire.error(429, "Rate limit reached."), 429, retry_after)
@@ -359,10 +347,20 @@ class _Handler(BaseHTTPRequestHandler):
                         for number, (tool, schema) in enumerate(offered, 1)
                     )
                 )
-        if name in ("echo", "rate-once", "tools", "tools-all"):
+        if name.startswith("say-"):
+            return Reply(name[4:].replace("-", " "))
+        if re.fullmatch(r"echo|rate-once|tools|tools-all|busy-\d+|fail-first-\d+", name):
             return Reply(f"echo: {wire.user_text}")
         if name == "json":
             return Reply(JSON_REPLY)
+        if name == "thinking":
+            return Reply(f"echo: {wire.user_text}", thoughts=f"thought about {wire.user_text}")
+        if name == "attached":
+            return Reply(", ".join(wire.attached) or "nothing")
+        if name == "data-words":
+            return Reply(f"Here it is:\n```json\n{JSON_REPLY}\n```\nAnything else?")
+        if data := re.fullmatch(r"data(?:-wrong-(\d+)|-no-schema)?", name):
+            return self.reply_with_data(wire, int(data[1] or 0))
         if name == "stream-break":
             return Reply("one two three four", breaks_off=True)
         if slow := re.fullmatch(r"slow-(\d+)", name):
@@ -370,58 +368,38 @@ class _Handler(BaseHTTPRequestHandler):
             return Reply("slow")
         return None
 
-    # Web pages
+    def reply_with_data(self, wire: Wire, wrong: int) -> Reply:
+        asked = ((wire.body.get("response_format") or {}).get("json_schema") or {}).get("schema")
+        tool, schema = wire.tools[0] if wire.tools else ("", asked or {})
+        answered = sum(said["role"] == "assistant" for said in wire.body.get("messages") or ())
+        value = {"wrong": answered + 1} if answered < wrong else example(schema, schema)
+        return Reply(calls=(ToolCall("call_1", tool, value),)) if tool else Reply(json.dumps(value))
 
-    def serve_page(self, segments: list[str]) -> None:
-        match segments:
-            case ["page"]:
-                self.reply_text(PAGE, "text/html")
-            case ["text"]:
-                self.reply_text("plain text\n")
-            case ["json"]:
-                self.reply_json({"name": "spell", "items": [1, 2, 3]})
-            case ["status", code]:
-                status = int(code)
-                if not 200 <= status <= 599:
-                    raise ValueError("status must be 200 to 599")
-                self.reply_text(f"status {status}", status=status)
-            case ["redirect"]:
-                target = self.query["to"]
-                if not target.isprintable():
-                    raise ValueError("unprintable redirect target")
-                self.reply(b"", "text/plain", 302, {"Location": target})
-            case ["slow"]:
-                self.pause(float(self.query["seconds"]))
-                self.reply_text("slow")
-            case ["bytes"]:
-                self.reply_bytes(_size(self.query["n"]))
-            case ["gzip-bomb"]:
-                zeros = _gzip_zeros(_size(self.query["n"]))
-                self.reply_chunked(zeros, "text/plain", encoding="gzip")
-            case ["drop"]:
-                self.reply_cut_off(b"x" * 1000, "text/plain")
-            case _:
-                self.reply_text("no such page", status=404)
+    def serve_vectors(self) -> None:
+        body = json.loads(self.raw)
+        name, texts = body["model"], body["input"]
+        texts = [texts] if isinstance(texts, str) else texts
+        if failing := re.fullmatch(r"fail-([45]\d\d)", name):
+            status = int(failing[1])
+            said = OpenAIWire.error(status, f"This model fails with {status}.")
+            self.reply_json(said, status)
+            return
+        if slow := re.fullmatch(r"slow-(\d+)", name):
+            self.pause(int(slow[1]) / 1000)
+        vectors: list[Any] = [vector(text, body.get("dimensions") or 8) for text in texts]
+        if name == "embed-one":
+            del vectors[1:]
+        if body.get("encoding_format") == "base64":
+            vectors = [b64encode(array("f", one).tobytes()).decode() for one in vectors]
+        data = [
+            {"object": "embedding", "index": index, "embedding": one}
+            for index, one in enumerate(vectors)
+        ]
+        words = sum(len(text.split()) for text in texts)
+        usage = {"prompt_tokens": words, "total_tokens": words}
+        self.reply_json({"object": "list", "data": data, "model": name, "usage": usage})
 
-    def reply_bytes(self, size: int) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(size))
-        self.end_headers()
-        if self.command != "HEAD":
-            for start in range(0, size, BLOCK):
-                self.wfile.write(b"x" * min(BLOCK, size - start))
-
-
-def _size(text: str) -> int:
-    size = int(text)
-    if size < 0:
-        raise ValueError("n must not be negative")
-    return size
-
-
-def _gzip_zeros(size: int) -> Iterator[bytes]:
-    packer = zlib.compressobj(9, wbits=31)  # 31 asks for the gzip container
-    for start in range(0, size, BLOCK):
-        yield packer.compress(bytes(min(BLOCK, size - start)))
-    yield packer.flush()
+    def serve_gemini_vectors(self) -> None:
+        asked = json.loads(self.raw)["requests"]
+        texts = ["".join(p.get("text", "") for p in one["content"]["parts"]) for one in asked]
+        self.reply_json({"embeddings": [{"values": vector(text, 8)} for text in texts]})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -29,6 +30,7 @@ class Reply(NamedTuple):
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
     breaks_off: bool = False
+    thoughts: str = ""
 
     def pieces(self) -> Iterator[str]:
         for number, piece in enumerate(re.findall(r"\S+\s*|\s+", self.text)):
@@ -45,6 +47,7 @@ class Wire(ABC):
     """One provider's format: reads a request body into its fields, renders replies and errors."""
 
     user_text: str = ""
+    attached: tuple[str, ...] = ()
     tools: list[tuple[str, dict[str, Any]]]
     results: list[str]
 
@@ -62,7 +65,7 @@ class Wire(ABC):
 
     @abstractmethod
     def read(self) -> None:
-        """Fill in `user_text`, `tools` and `results` from the body."""
+        """Fill in `user_text`, `attached`, `tools` and `results` from the body."""
 
     @staticmethod
     @abstractmethod
@@ -87,6 +90,7 @@ class OpenAIWire(Wire):
             text = _text_of(message.get("content"))
             if message["role"] == "user" and text:
                 self.user_text = text
+                self.attached = tuple(_openai_parts(message["content"]))
             elif message["role"] == "tool":
                 self.results.append(text)
         for tool in self.body.get("tools") or ():
@@ -115,6 +119,8 @@ class OpenAIWire(Wire):
 
     def plain(self, reply: Reply) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": reply.text or None}
+        if reply.thoughts:
+            message["reasoning_content"] = reply.thoughts
         if reply.calls:
             message["tool_calls"] = [
                 {
@@ -143,6 +149,8 @@ class OpenAIWire(Wire):
             return chunk([{"index": 0, "delta": fields, "finish_reason": finish}])
 
         yield delta({"role": "assistant", "content": ""})
+        if reply.thoughts:
+            yield delta({"reasoning_content": reply.thoughts})
         for piece in reply.pieces():
             yield delta({"content": piece})
         for index, call in enumerate(reply.calls):
@@ -175,6 +183,11 @@ class AnthropicWire(Wire):
             if message["role"] != "user":
                 continue
             self.user_text = _text_of(message["content"]) or self.user_text
+            self.attached = tuple(
+                _described(block["source"]["media_type"], block["source"]["data"])
+                for block in message["content"]
+                if not isinstance(block, str) and block.get("source", {}).get("type") == "base64"
+            )
             if not isinstance(message["content"], str):
                 self.results += [
                     _text_of(block.get("content"))
@@ -207,7 +220,11 @@ class AnthropicWire(Wire):
         }
 
     def plain(self, reply: Reply) -> dict[str, Any]:
-        content: list[dict[str, Any]] = [{"type": "text", "text": reply.text}] if reply.text else []
+        content: list[dict[str, Any]] = []
+        if reply.thoughts:
+            content.append({"type": "thinking", "thinking": reply.thoughts, "signature": "s"})
+        if reply.text:
+            content.append({"type": "text", "text": reply.text})
         content += [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
             for call in reply.calls
@@ -220,6 +237,9 @@ class AnthropicWire(Wire):
 
         yield event("message_start", message=self.message([], None, 1))
         blocks: list[tuple[dict[str, Any], Iterable[dict[str, Any]]]] = []
+        if reply.thoughts:
+            thought = {"type": "thinking_delta", "thinking": reply.thoughts}
+            blocks.append(({"type": "thinking", "thinking": "", "signature": ""}, [thought]))
         if reply.text:
             texts = ({"type": "text_delta", "text": piece} for piece in reply.pieces())
             blocks.append(({"type": "text", "text": ""}, texts))
@@ -260,6 +280,11 @@ class GeminiWire(Wire):
                 continue
             parts = content["parts"]
             self.user_text = "".join(part.get("text", "") for part in parts) or self.user_text
+            self.attached = tuple(
+                _described(held.get("mime_type") or held["mimeType"], held["data"])
+                for part in parts
+                if (held := part.get("inlineData")) is not None
+            )
             for part in parts:
                 if "functionResponse" in part:
                     values = part["functionResponse"]["response"]
@@ -298,6 +323,8 @@ class GeminiWire(Wire):
         }
 
     def parts(self, texts: Iterable[str], reply: Reply) -> Iterator[dict[str, Any]]:
+        if reply.thoughts:
+            yield {"text": reply.thoughts, "thought": True}
         for text in texts:
             yield {"text": text}
         for call in reply.calls:
@@ -320,6 +347,24 @@ def _event(data: dict[str, Any]) -> str:
 def _halves(text: str) -> tuple[str, str]:
     middle = len(text) // 2
     return text[:middle], text[middle:]
+
+
+def _described(media_type: str, data: str) -> str:
+    """What was sent besides text: "image/png of 67 bytes"."""
+    return f"{media_type} of {len(b64decode(data, altchars=b'-_' if '-' in data else None))} bytes"
+
+
+def _openai_parts(content: Any) -> Iterator[str]:
+    for part in content if isinstance(content, list) else ():
+        if part["type"] in ("image_url", "file"):
+            held = part.get("image_url", {}).get("url") or part["file"]["file_data"]
+            kind, _, data = held.removeprefix("data:").partition(";base64,")
+            yield _described(kind, data)
+
+
+def vector(text: str, size: int) -> list[float]:
+    """What the fake model for vectors makes of a text: how often letters are in it."""
+    return [float(sum(ord(letter) % size == place for letter in text)) for place in range(size)]
 
 
 def _text_of(content: Any) -> str:
