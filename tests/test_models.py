@@ -19,7 +19,7 @@ from llmspell import typespec
 from llmspell.errors import BadArgument, BudgetExceeded, ProviderFailure
 from llmspell.host.failures import FAILURES
 from llmspell.host.kinds import KINDS
-from llmspell.host.messages import Message, ModelInfo, ModelOptions, Reply
+from llmspell.host.messages import Message, ModelInfo, ModelOptions, Reply, TokenUsage
 from llmspell.host.models import OFFLINE, OFFLINE_NOTICE, Models
 from llmspell.host.settings import PROVIDER_KINDS, Environment, ProviderSettings, Settings
 from llmspell.host.streams import PIECES_AHEAD
@@ -230,7 +230,7 @@ def test_default_models_are_ones_pydantic_ai_lists() -> None:
 
 def test_known_models_have_windows_and_prices() -> None:
     models = Models(Settings(), Environment({"ANTHROPIC_API_KEY": "k"}))
-    known = {info.name: info for info in models.known()}
+    known = {info.name: info for info in asyncio.run(models.known(lambda provider: False))}
     default = known[f"anthropic/{KINDS['anthropic'].default_model}"]
     assert default.default
     assert default.context_window is not None and default.context_window > 100_000
@@ -239,7 +239,7 @@ def test_known_models_have_windows_and_prices() -> None:
     assert known[OFFLINE] == ModelInfo(OFFLINE, "test", False, None, 0.0, 0.0)
     assert {name.partition("/")[0] for name in known} == {"anthropic", "test"}
     assert sum(info.default for info in known.values()) == 1
-    odd = Models(Settings(model="openai/no-such-model"), Environment({})).known()[0]
+    odd = asyncio.run(Models(Settings(model="openai/no-such-model"), Environment({})).known())[0]
     assert odd == ModelInfo("openai/no-such-model", "openai", True)
 
 
@@ -252,7 +252,7 @@ def test_request(server: ModelServer, provider: str) -> None:
     name = f"{provider}/echo"
     reply = ask(models_at(server.url), name, meter=meter)
     cost = 0.0 if provider == "ollama" else None
-    assert reply == Reply("echo: hello there", name, 2, 3, cost, "stop")
+    assert reply == Reply("echo: hello there", name, 2, 3, cost, "stop", None, TokenUsage(2, 3, 5))
     assert (meter.usage.input_tokens, meter.usage.output_tokens) == (2, 3)
     assert meter.usage.model_calls == 1
     assert meter.reserved_tokens == 0

@@ -15,9 +15,10 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from math import ceil
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ProviderFailure
+from ..errors import LlmspellError, ProviderFailure
 from ..limits import Meter, Reservation
 from .failures import is_provider_error
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 OUTPUT_GUESS = 1024
 """Tokens of an answer that are reserved when there is a budget and no max_tokens."""
+
+PICTURE = 1600
+"""Tokens that a picture is taken for: providers make it smaller until it has about as many."""
 
 
 class Used(NamedTuple):
@@ -44,7 +48,14 @@ class Charge:
     """One request's share of the budget, from before it is sent to after it has ended."""
 
     def __init__(
-        self, models: Models, name: str, meter: Meter, sent: int, max_tokens: int | None
+        self,
+        models: Models,
+        name: str,
+        meter: Meter,
+        sent: int,
+        max_tokens: int | None,
+        *,
+        answered: bool = True,
     ) -> None:
         self.models = models
         self.name = name
@@ -54,7 +65,7 @@ class Charge:
         if room is not None or meter.priced:
             self.cap = OUTPUT_GUESS if room is None else max(1, min(OUTPUT_GUESS, room - sent))
         # Below 0 it would free what other requests have reserved.
-        output = max(0, max_tokens or self.cap or 0)
+        output = max(0, max_tokens or self.cap or 0) if answered else 0
         cost = None
         if meter.priced:
             cost = models.cost_of(name, sent, output)
@@ -65,6 +76,10 @@ class Charge:
                     code="price_unknown",
                 )
         self.reservation: Reservation | None = meter.reserve(sent + output, cost)
+        self.tally = models.tallies.one(meter.root, name)
+        self.tally.begin()
+        self._began = perf_counter()
+        self._failed = ""
 
     def bounded(self, settings: ModelSettings | None) -> ModelSettings | None:
         """Settings under which the answer cannot be longer than what is reserved for it."""
@@ -74,22 +89,33 @@ class Charge:
 
     def settle(self, response: ModelResponse) -> None:
         """Charges what was used, a cut-off answer included."""
-        self._end(self.models.used(self.name, response, self.sent))
+        self.end(self.models.used(self.name, response, self.sent))
 
     def fail(self, error: BaseException) -> None:
         """Gives the reservation back; a request nobody waited for costs what was sent."""
-        abandoned = isinstance(error, asyncio.CancelledError | GeneratorExit | TimeoutError)
-        mapped = None if abandoned else self.models.map_error(error, self.name)
-        if abandoned or (mapped is not None and mapped.code == "timeout"):
+        if self.note(error) in ("cancelled", "timeout"):
             # The provider works on and bills for it: cancelling must not be a way around budgets.
-            self._end(Used(self.sent, 0, self.models.cost_of(self.name, self.sent, 0)))
+            self.end(Used(self.sent, 0, self.models.cost_of(self.name, self.sent, 0)))
         else:
-            self._end(None)
+            self.end(None)
 
-    def _end(self, used: Used | None) -> None:
+    def note(self, error: BaseException) -> str:
+        """Counts the request as failed; gives the code of the failure."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit | TimeoutError):
+            self._failed = "cancelled"
+        else:
+            mapped = self.models.map_error(error, self.name)
+            self._failed = str(getattr(mapped or error, "code", "malformed"))
+        return self._failed
+
+    def end(self, used: Used | None) -> None:
+        """Charges what was used, or nothing when there was no request."""
         reservation, self.reservation = self.reservation, None
         if reservation is None:
             return
+        self.tally.end(perf_counter() - self._began, self._failed)
+        if used is not None:
+            self.tally.add(used)
         if used is None:
             reservation.release()
         else:
@@ -135,7 +161,8 @@ def metered_model() -> type[Any]:
                 )
             except BaseException as error:
                 charge.fail(error)
-                if isinstance(error, Exception) and not is_provider_error(error):
+                own = isinstance(error, LlmspellError) or is_provider_error(error)
+                if isinstance(error, Exception) and not own:
                     raise self.models.failure(error, self.name) from error
                 raise
             charge.settle(response)
@@ -160,6 +187,7 @@ def metered_model() -> type[Any]:
                 ) as response:
                     yield response
             except BaseException as error:
+                charge.note(error)
                 if response is None or not response.get().parts:
                     charge.fail(error)
                 raise
@@ -181,6 +209,20 @@ def size_of(messages: Sequence[ModelMessage]) -> int:
     for message in messages:
         for part in message.parts:
             content: Any = getattr(part, "content", None) or getattr(part, "args", None) or ""
-            size += tokens_in(content if isinstance(content, str) else str(content))
+            size += tokens_in(content) if isinstance(content, str) else _tokens_of(content)
         size += tokens_in(getattr(message, "instructions", None) or "")
+    return size
+
+
+def _tokens_of(content: Any) -> int:
+    """The same for the parts of a message, or for what a tool gave or is given."""
+    if not isinstance(content, list):
+        return tokens_in(str(content))
+    size = 0
+    for item in content:
+        data = getattr(item, "data", None)
+        if isinstance(data, bytes):
+            size += PICTURE if item.media_type.startswith("image/") else ceil(len(data) / 4)
+        else:
+            size += tokens_in(item if isinstance(item, str) else str(item))
     return size

@@ -9,7 +9,9 @@ Whoever reads slowly holds the provider back, and a closed stream leaves no conn
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -20,19 +22,20 @@ from .messages import Reply
 if TYPE_CHECKING:
     from httpx2 import Response
     from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.models import ModelRequestParameters
 
     from .models import Models
 
 PIECES_AHEAD = 64
 """Pieces of a stream kept for a reader that is slower than the model."""
 
-_OPENED: ContextVar[list[Response] | None] = ContextVar("_OPENED", default=None)
+OPENED: ContextVar[list[Response] | None] = ContextVar("OPENED", default=None)
 """HTTP answers of the stream this task reads: not every SDK lets go of them in order."""
 
 
 async def note_response(response: Response) -> None:
     """Remembers an HTTP answer for the stream that reads it."""
-    if (opened := _OPENED.get()) is not None:
+    if (opened := OPENED.get()) is not None:
         opened.append(response)
 
 
@@ -41,6 +44,8 @@ class ModelStream:
 
     A task of its own reads the answer, since pydantic-ai wants its streams entered and left in
     one task. It reads no more than `PIECES_AHEAD` pieces ahead, and `close` ends it.
+
+    carries: bytes of images and files that are sent.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class ModelStream:
         conversation: list[ModelMessage],
         settings: Any,
         meter: Meter,
+        parameters: ModelRequestParameters | None = None,
     ) -> None:
         self.name = name
         self.reply: Reply | None = None
@@ -57,12 +63,15 @@ class ModelStream:
         self._conversation = conversation
         self._settings = settings
         self._meter = meter
+        self._parameters = parameters
+        self._text_of = text_of if parameters is None else _answer_of
         self._pieces: list[str] = []
         self._arrived = asyncio.Event()
         self._wanted = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self._ended = False
+        self.carries = 0
 
     async def next(self) -> str | None:
         """All text that has arrived since, waiting for at least some; None at the end."""
@@ -93,17 +102,23 @@ class ModelStream:
 
     async def _read(self) -> None:
         opened: list[Response] = []
-        _OPENED.set(opened)
+        OPENED.set(opened)
         try:
             from pydantic_ai.direct import model_request_stream
 
             model = self._models.metered(self.name, self._meter)
-            async with model_request_stream(
-                model, self._conversation, model_settings=self._settings
-            ) as response:
+            async with (
+                self._carried(),
+                model_request_stream(
+                    model,
+                    self._conversation,
+                    model_settings=self._settings,
+                    model_request_parameters=self._parameters,
+                ) as response,
+            ):
                 try:
                     async for event in response:
-                        if piece := _text_of(event):
+                        if piece := self._text_of(event):
                             await self._keep(piece)
                 except asyncio.CancelledError:
                     # Half read, the nested generators of an SDK would be left to the garbage
@@ -127,6 +142,11 @@ class ModelStream:
             self._arrived.set()
             self._models.streams.discard(self)
 
+    @asynccontextmanager
+    async def _carried(self) -> AsyncIterator[None]:
+        with self._models.carrying(self.carries):
+            yield
+
     async def _keep(self, piece: str) -> None:
         self._pieces.append(piece)
         self._arrived.set()
@@ -135,10 +155,23 @@ class ModelStream:
             await self._wanted.wait()
 
 
-def _text_of(event: Any) -> str:
+def text_of(event: Any) -> str:
     """The text an event of a pydantic-ai stream brings; thoughts and tool calls bring none."""
     if event.event_kind == "part_start" and event.part.part_kind == "text":
         return str(event.part.content)
     if event.event_kind == "part_delta" and event.delta.part_delta_kind == "text":
         return str(event.delta.content_delta)
     return ""
+
+
+def _answer_of(event: Any) -> str:
+    """The same, of an answer that may come as the arguments of a tool call."""
+    if event.event_kind == "part_start" and event.part.part_kind == "tool-call":
+        return _arguments(event.part.args)
+    if event.event_kind == "part_delta" and event.delta.part_delta_kind == "tool_call":
+        return _arguments(event.delta.args_delta)
+    return text_of(event)
+
+
+def _arguments(args: Any) -> str:
+    return args if isinstance(args, str) else json.dumps(args) if args else ""
