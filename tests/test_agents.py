@@ -1,0 +1,213 @@
+"""Agents and hooks: what a table of programs cannot show."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmspell import Session
+from llmspell.errors import BudgetExceeded, HostFailure
+from llmspell.host.settings import ProviderSettings, Settings
+from llmspell.testing.servers import ModelServer
+
+TOOL = 'tools.register("t", "T.", {}, function() sleep(0) return "x" end) '
+WAYS = {
+    "run": "agent.create():run('x')",
+    "tools": TOOL + "agent.create({tools = {'t'}}):run('x')",
+    "stream": TOOL + "for e in agent.create({tools = {'t'}}):stream('x') do end",
+    "told": TOOL + "agent.create({tools = {'t'}}):run('x', {on_event = function() end})",
+    "output": "agent.create({output = 'name, age int'}):run('x')",
+    "chat": "local a = agent.create() a:chat('x') a:chat('y')",
+    "helper": "local b = agent.create({name = 'b'}) agent.create({tools = {b}}):run('x')",
+    "hand_off": "local b = agent.create({name = 'b'}) agent.create({hand_offs = {b}}):run('x')",
+    "team": "local a = agent.create() agent.collaborate({a, a}, 'x', {method = 'parallel'})",
+    "hooks": "hooks.register('h', {before_generate = function(q) sleep(0) return q end,"
+    " after_generate = function(q) sleep(0) return q end}) agent.create():run('x')",
+    "limits": "agent.create({limits = {seconds = 5, tokens = 1000}}):run('x')",
+}
+"""Every way an agent runs."""
+
+
+def settings(server: ModelServer) -> Settings:
+    return Settings(providers={"local": ProviderSettings("openai_compatible", server.url + "/v1")})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_run_leaves_no_task_when_it_is_cancelled(way: str) -> None:
+    async def main() -> None:
+        async with Session(settings=Settings(), model="test") as session:
+            await session.run(WAYS[way])
+            own = asyncio.all_tasks()
+            for moments in range(0, 140, 2 if way in ("run", "output") else 3):
+                run = asyncio.create_task(session.attempt(WAYS[way]))
+                for _ in range(moments):
+                    await asyncio.sleep(0)
+                run.cancel()
+                await asyncio.gather(run, return_exceptions=True)
+                assert asyncio.all_tasks() == own, f"cancelled after {moments} turns of the loop"
+
+    asyncio.run(main())
+
+
+def test_a_run_reaches_the_provider_with_the_conversation_and_its_tools() -> None:
+    source = (
+        'tools.register("t", "T.", {}, function() return "x" end) '
+        'local a = agent.create({model = "local/tools", tools = {"t"}, system = "Be short."}) '
+        "a:chat('one') a:chat('two')"
+    )
+    with ModelServer() as server:
+        Session(settings=settings(server)).run_sync(source)
+        sent = list(server.requests[-1].body["messages"])
+    assert [message["role"] for message in sent] == [
+        "system", "user", "assistant", "tool", "assistant", "user",
+    ]  # fmt: skip
+    assert sent[0]["content"] == "Be short."
+    assert sent[2]["tool_calls"][0]["function"]["name"] == "t"
+    assert sent[3]["content"] == "x"
+
+
+def test_a_stream_that_is_left_closes_its_connection() -> None:
+    async def main() -> None:
+        with ModelServer() as server:
+            for moments in range(0, 60, 6):
+                async with Session(settings=settings(server)) as session:
+                    source = "agent.create({model = 'local/echo'}):stream(('a '):rep(500)):next()"
+                    run = asyncio.create_task(session.attempt(source))
+                    for _ in range(moments):
+                        await asyncio.sleep(0)
+                    run.cancel()
+                    await asyncio.gather(run, return_exceptions=True)
+                gc.collect()
+                assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(main())
+
+
+def test_a_budget_is_refused_before_anything_is_sent() -> None:
+    with ModelServer() as server:
+        session = Session(settings=settings(server))
+        with pytest.raises(HostFailure) as caught:
+            session.run_sync(
+                "agent.create({model = 'local/echo', limits = {tokens = 1}}):run('hello')"
+            )
+        assert caught.value.code == "budget"
+        assert not server.requests
+
+
+def test_the_budget_of_the_spell_stands_above_that_of_an_agent() -> None:
+    with ModelServer() as server, pytest.raises(BudgetExceeded):
+        Session(settings=settings(server), limits={"tokens": 1}).run_sync(
+            "pcall(agent.run, agent.create({model = 'local/echo', limits = {tokens = 900}}), 'x')"
+        )
+
+
+def test_a_replay_of_agents_asks_nobody(tmp_path: Path) -> None:
+    source = (
+        TOOL + "local a = agent.create({model = 'local/tools', tools = {'t'}}) a:chat('x') "
+        "local events = 0 for e in a:stream('y') do events = events + 1 end "
+        "a:as_tool('ask') return {a:chat('z').content, #a:history(), events, "
+        "tools.execute('ask', {task = 'w'})}"
+    )
+    kept = tmp_path / "record"
+    with ModelServer() as server:
+        first = Session(settings=settings(server), record=kept).run_sync(source)
+        asked = len(server.requests)
+        again = Session(settings=settings(server), replay=kept).run_sync(source)
+        assert asked and len(server.requests) == asked
+    assert again.value == first.value
+
+
+def test_a_restored_run_has_the_conversation_it_had() -> None:
+    source = TOOL + (
+        "local a = agent.create({model = 'local/tools', tools = {'t'}}) "
+        "a:chat('one') sleep(0.001) a:chat('two') sleep(0.001) "
+        "a:reset({}) a:chat('three') return {#a:history(), a:export()}"
+    )
+
+    async def main() -> None:
+        with ModelServer() as server:
+            async with Session(settings=settings(server)) as session:
+                running = session.start(source)
+                first = (await running.result()).value
+                lines = running.checkpoint().lines
+                from llmspell.runtime.checkpoint import Checkpoint
+
+                for size in range(1, len(lines) + 1):
+                    before = len(server.requests)
+                    again = await session.restore(Checkpoint(lines[:size])).result()
+                    assert again.value == first
+                    calls = [json.loads(line).get("call") for line in lines[:size]]
+                    made = len(server.requests) - before
+                    assert made == (5, 3, 2, 0)[calls.count("agent.chat")]
+
+    asyncio.run(main())
+
+
+def test_hooks_of_the_program_have_the_last_word_and_are_out_of_reach() -> None:
+    seen: list[str] = []
+
+    def before(request: Any) -> None:
+        seen.append(request.messages[-1].content)
+
+    async def after(answer: Any) -> dict[str, Any]:
+        return {"content": answer.content.replace("secret", "***")}
+
+    source = (
+        "hooks.register('own', {priority = 1000, before_generate = function(q) "
+        "q.messages[1].content = 'secret' return q end}) "
+        "hooks.clear() hooks.register('own', {before_generate = function(q) "
+        "q.messages[1].content = 'secret two' return q end}) "
+        "local _, e = pcall(hooks.get, 'audit') "
+        "return {llm.generate('x', {model = 'local/echo'}), #hooks.list(), e.code}"
+    )
+    with ModelServer() as server:
+        session = Session(
+            settings=settings(server),
+            hooks={"audit": {"before_generate": before, "after_generate": after}},
+        )
+        result = session.run_sync(source)
+    assert result.value == ["echo: *** two", 1, "not_found"]
+    assert seen == ["secret two"]
+
+
+def test_a_snapshot_has_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key-of-this-test")
+    text = (
+        Session(allow=["llm:*"])
+        .run_sync("return agent.create({model = 'openai/gpt-x', system = 's'}):export()")
+        .value
+    )
+    assert "sk-very" not in text
+    assert json.loads(text)["options"]["model"] == "openai/gpt-x"
+
+
+def test_agents_that_run_are_counted_and_bounded() -> None:
+    source = (
+        "local a = agent.create({model = llm.providers.create_mock('m', {'x'}, "
+        "{latency = 30, cycle = true})}) "
+        "local tasks = {} for i = 1, 520 do tasks[i] = async(function() "
+        "local ok, e = pcall(a.run, a, 'x') return e.code end) end "
+        "local refused = 0 for i = 513, 520 do if await(tasks[i]) == 'busy' then "
+        "refused = refused + 1 end end "
+        "local running = a:status().running a:cancel() "
+        "local cancelled = 0 for i = 1, 512 do if await(tasks[i]) == 'cancelled' then "
+        "cancelled = cancelled + 1 end end return {refused, running, cancelled}"
+    )
+    value = Session(limits={"time": 120, "tasks": 2000}).run_sync(source).value
+    assert value == [8, 512, 512]
+
+
+def test_the_programs_of_the_page_run() -> None:
+    page = Path(__file__).parents[1] / "docs" / "agents.md"
+    programs = re.findall(r"```lua\n(.*?)```", page.read_text("utf-8"), re.S)
+    assert len(programs) == 3
+    printed = [Session(model="test", settings=Settings()).run_sync(p).output for p in programs]
+    assert "weather\tok" in printed[0]
+    assert printed[1].count("\n") == 3
+    assert printed[2] == "[offline test model] 1 words about: Please.\n"
