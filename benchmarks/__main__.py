@@ -16,12 +16,14 @@ from . import (
     isolation,
     javascript,
     limits,
+    models,
     objects,
     pool,
     processor,
     restore,
     startup,
     tengo,
+    tools,
 )
 
 GROUPS = {
@@ -30,6 +32,7 @@ GROUPS = {
     "calls": calls,
     "channels": channels,
     "limits": limits,
+    "models": models,
     "errors": errors,
     "objects": objects,
     "isolation": isolation,
@@ -39,6 +42,7 @@ GROUPS = {
     "restore": restore,
     "conversion": conversion,
     "tengo": tengo,
+    "tools": tools,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmspell.engines import THREADED, engine
+from llmspell.engines import engine
 from llmspell.runtime.catalogue import CATALOGUE, SURFACE, surface_text
 from llmspell.runtime.isolation import isolated
 from llmspell.testing import Case, check_case, check_engine, read_cases, unsuited
@@ -21,9 +21,7 @@ ENGINES = dict.fromkeys(("lua54", "lua55", "luajit"), "lua") | {
 }
 """Engine -> the column it runs."""
 
-WORLDS = dict.fromkeys(ENGINES, engine) | {
-    f"{name} isolated": isolated for name in ENGINES if name not in THREADED
-}
+WORLDS = dict.fromkeys(ENGINES, engine) | {f"{name} isolated": isolated for name in ENGINES}
 """Engine, and whether it works in a process of its own -> what makes it."""
 
 

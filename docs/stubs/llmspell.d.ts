@@ -41,19 +41,68 @@ declare const console: Record<
   (...values: any[]) => void
 > & { assert(fine: any, ...values: any[]): void };
 
+interface AgentLimits {
+  /** tokens sent and received. */
+  tokens?: number | null;
+  /** US dollars; a model of unknown price is refused. */
+  cost?: number | null;
+  /** requests to models. */
+  requests?: number | null;
+  /** how long it may take. */
+  seconds?: number | null;
+}
+
+interface AgentMemory {
+  /** messages that are kept and sent, the newest; at most 1000. */
+  max_messages?: number;
+}
+
+interface AgentMessage {
+  /** who speaks. */
+  role: "user" | "assistant";
+  /** what is said. */
+  content: string;
+  /** the tools that were run for this answer, in order. */
+  tool_calls?: Array<ToolUse> | null;
+}
+
 interface AgentOptions {
+  /** under which it is found, and under which other agents use it. */
+  name?: string | null;
+  /** what it is good for, told to agents that may use it. */
+  description?: string | null;
   /** "provider/model"; the default model when left out. */
-  model?: string | null;
+  model?: string | Pool | null;
   /** its instructions. */
   system?: string | null;
-  /** names of the tools it may use. */
-  tools?: Array<string>;
+  /** what it may use: names of tools, and other agents, which need a name. */
+  tools?: Array<string | Agent> | null;
+  /** agents it may leave its task to; they need a name. */
+  hand_offs?: Array<Agent> | null;
+  /** what its answer must be: a JSON Schema, or text such as "name, age int". */
+  output?: Record<string, any> | string | null;
+  /** how often it is asked again when its answer does not fit; 2 by default. */
+  output_retries?: number | null;
   /** how freely it answers, 0 to 2. */
   temperature?: number | null;
+  /** the share of likely words it chooses from, 0 to 1. */
+  top_p?: number | null;
+  /** a number that makes answers repeatable where the provider can. */
+  seed?: number | null;
+  /** texts at which an answer ends. */
+  stop?: Array<string> | null;
   /** most tokens of one answer. */
   max_tokens?: number | null;
-  /** most requests to the model in one run. */
-  max_steps?: number;
+  /** most requests to the model in one run; 20 by default. */
+  max_steps?: number | null;
+  /** how often one tool may fail in a run before the run does; without end by default. */
+  tool_retries?: number | null;
+  /** seconds to wait for one answer of the model. */
+  timeout?: number | null;
+  /** what one run may use. */
+  limits?: AgentLimits | null;
+  /** how much of a conversation it keeps. */
+  memory?: AgentMemory | null;
 }
 
 interface AgentReply {
@@ -63,12 +112,122 @@ interface AgentReply {
   model: string;
   /** the tools it ran, in order. */
   tool_calls: Array<ToolUse>;
-  /** tokens sent to the model. */
+  /** tokens sent to models. */
   input_tokens: number;
-  /** tokens the model wrote. */
+  /** tokens models wrote. */
   output_tokens: number;
-  /** US dollars; nothing when the price of the model is unknown. */
+  /** US dollars; nothing when the price of a model is unknown. */
   cost: number | null;
+  /** the answer as data, when the agent has an output schema. */
+  output?: any;
+  /** name of the agent that answered, if it has one: another after a hand-off. */
+  agent?: string | null;
+  /** requests to models. */
+  steps?: number;
+}
+
+interface AgentRunOptions {
+  /** the conversation before it, oldest message first. */
+  history?: Array<AgentMessage> | null;
+  /** a function that is given each event as it happens, as `agent.stream` gives them. */
+  on_event?: ((...args: any[]) => any) | null;
+}
+
+interface AgentStatus {
+  /** the model it asks. */
+  model: string;
+  /** runs of it now. */
+  running: number;
+  /** runs that came to an answer. */
+  runs: number;
+  /** runs that failed or were cancelled. */
+  failures: number;
+  /** requests to models, those of sub-agents included. */
+  steps: number;
+  /** tools it ran. */
+  tool_calls: number;
+  /** tokens sent to models. */
+  input_tokens: number;
+  /** tokens models wrote. */
+  output_tokens: number;
+  /** US dollars; nothing when a price was unknown. */
+  cost: number | null;
+  /** messages of its conversation. */
+  messages: number;
+  /** its name, if it has one. */
+  name?: string | null;
+}
+
+interface Answer {
+  /** what it says. */
+  text?: string | null;
+  /** what it gives where structured output is asked for; else the same as JSON text. */
+  data?: any;
+  /** the tools it wants to be called. */
+  tool_calls?: Array<MockCall>;
+  /** the code it fails with, such as "rate_limited" or "server_error". */
+  error?: string | null;
+  /** the HTTP status it fails with, instead of a code. */
+  status?: number | null;
+  /** what the failure says. */
+  message?: string | null;
+  /** seconds after which a failed request may be made again. */
+  retry_after?: number | null;
+  /** what the question must hold for this answer, * stands for anything; such an answer is given any number of times, the others once each and in order. */
+  match?: string | null;
+  /** seconds before it comes. */
+  latency?: number | null;
+  /** tokens it says were sent; a guess without. */
+  input_tokens?: number | null;
+  /** tokens it says were received; a guess without. */
+  output_tokens?: number | null;
+}
+
+interface Approval {
+  /** whether it may be made. */
+  allowed: boolean;
+  /** why not, or nothing. */
+  reason?: string | null;
+}
+
+interface BatchItem {
+  /** whether it was answered. */
+  ok: boolean;
+  /** the answer. */
+  reply?: Reply | null;
+  /** why there is none. */
+  error?: ErrorRecord | null;
+}
+
+interface BatchOptions {
+  /** the model as "provider/model", or a provider for its default model. */
+  model?: string | Pool | null;
+  /** instructions that stand above the conversation. */
+  system?: string | null;
+  /** how freely it chooses its words, 0 for hardly. */
+  temperature?: number | null;
+  /** the longest answer, in tokens. */
+  max_tokens?: number | null;
+  /** the share of likely words it chooses from, 0 to 1. */
+  top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
+  /** texts at which the answer ends. */
+  stop?: Array<string> | null;
+  /** a number that makes answers repeatable where the provider can. */
+  seed?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
+  /** seconds to wait for the answer; of a stream, for the next piece. */
+  timeout?: number | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
+  /** how many requests there are at the same time, 1 to 64. */
+  concurrency?: number;
 }
 
 interface BreakerOptions {
@@ -80,6 +239,19 @@ interface BreakerOptions {
   half_open_max?: number;
 }
 
+interface Change {
+  /** where, such as "properties.age.type"; "" for the whole. */
+  path: string;
+  /** what became of it. */
+  kind: "added" | "removed" | "changed";
+  /** what was there. */
+  before?: any;
+  /** what is there now. */
+  after?: any;
+  /** whether a value that fits the old schema may not fit the new one. */
+  breaking?: boolean;
+}
+
 interface ChannelCase {
   /** the channel to receive from. */
   receive?: Channel | null;
@@ -87,6 +259,39 @@ interface ChannelCase {
   send?: Channel | null;
   /** what to send. */
   value?: any;
+}
+
+interface ChatOptions {
+  /** the model as "provider/model", or a provider for its default model. */
+  model?: string | Pool | null;
+  /** instructions that stand above the conversation. */
+  system?: string | null;
+  /** how freely it chooses its words, 0 for hardly. */
+  temperature?: number | null;
+  /** the longest answer, in tokens. */
+  max_tokens?: number | null;
+  /** the share of likely words it chooses from, 0 to 1. */
+  top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
+  /** texts at which the answer ends. */
+  stop?: Array<string> | null;
+  /** a number that makes answers repeatable where the provider can. */
+  seed?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
+  /** seconds to wait for the answer; of a stream, for the next piece. */
+  timeout?: number | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
+  /** what was said so far, oldest first. */
+  messages?: Array<Message>;
+  /** how many messages are kept, 1000 at most; the oldest go first. */
+  max_messages?: number;
 }
 
 interface Chosen {
@@ -98,9 +303,169 @@ interface Chosen {
   ok: boolean;
 }
 
+interface Collaboration {
+  /** the answer; of "parallel", all of them. */
+  content: string;
+  /** how they worked together. */
+  method: string;
+  /** what each has said, in the order of the agents. */
+  answers: Array<Contribution>;
+  /** tokens sent to models. */
+  input_tokens: number;
+  /** tokens models wrote. */
+  output_tokens: number;
+  /** US dollars; nothing when the price of a model is unknown. */
+  cost: number | null;
+}
+
+interface CollaborationOptions {
+  /** "sequential", each goes on from what the one before has said; "parallel", all at the same time; "leader", the first makes one answer of what the others say; or "vote", the answer that most of them give. */
+  method?: "sequential" | "parallel" | "leader" | "vote";
+  /** whether each is shown what all others have said: in "sequential" the whole of it, in "parallel" and "vote" before it answers once more. */
+  share_context?: boolean;
+}
+
+interface Comparison {
+  /** what is known of each, in the order they were named. */
+  models: Array<ModelDetails>;
+  /** the one with the lowest price for as many tokens sent as received, if one is known. */
+  cheapest: string | null;
+  /** the one with the largest window, if one is known. */
+  largest_context: string | null;
+  /** what all of them can do. */
+  shared_abilities: Array<string>;
+}
+
+interface ComposeOptions {
+  /** what it does, for the model that chooses it. */
+  description?: string | null;
+  /** "pipeline" gives each what the one before gave; "parallel" gives all the same, and gives a map from their names to what came of each. */
+  mode?: "pipeline" | "parallel";
+}
+
+interface ConnectionTest {
+  /** the provider. */
+  name: string;
+  /** whether it does, and takes the key. */
+  ok: boolean;
+  /** how long it took. */
+  seconds: number;
+  /** what went wrong, such as "key_refused" or "unreachable". */
+  code?: string | null;
+  /** the same as a sentence. */
+  message?: string | null;
+}
+
+interface ContentPart {
+  /** what it is. */
+  type: "text" | "image" | "file";
+  /** the text of a part of type text. */
+  text?: string | null;
+  /** a file that the grants allow to read. */
+  path?: string | null;
+  /** an address that the grants allow to fetch; the provider never fetches it. */
+  url?: string | null;
+  /** the bytes themselves. */
+  data?: string | Uint8Array | null;
+  /** such as "image/png"; found out where it is left out. */
+  media_type?: string | null;
+}
+
+interface Contribution {
+  /** its answer; nothing when it failed. */
+  content: string | null;
+  /** its name, if it has one. */
+  agent?: string | null;
+  /** why it failed, or nothing. */
+  error?: string | null;
+  /** of "vote": how many gave this answer. */
+  votes?: number | null;
+}
+
+interface CostEstimate {
+  /** the model as "provider/model". */
+  model: string;
+  /** tokens sent. */
+  input_tokens: number;
+  /** tokens received. */
+  output_tokens: number;
+  /** US dollars for both; nothing when the price is unknown. */
+  cost?: number | null;
+}
+
+interface CsvOptions {
+  /** the character between cells. */
+  delimiter?: string;
+  /** whether the first row has the names of the columns; rows are maps then, else lists. */
+  header?: boolean;
+  /** the names of the columns and their order; those of the first row when left out. */
+  columns?: Array<string> | null;
+}
+
+interface DelegationOptions {
+  /** whether the agent that delegates makes its own answer of what it is told. */
+  callback_to_source?: boolean;
+}
+
+interface DiffOptions {
+  /** what the old text is called. */
+  old?: string;
+  /** what the new one is called. */
+  new?: string;
+  /** lines shown around each change, up to 100. */
+  context?: number;
+}
+
+interface DocsOptions {
+  /** "markdown", "openapi" (3.1), "mcp" (what a server answers to tools/list) or "json". */
+  format?: "markdown" | "openapi" | "mcp" | "json";
+  /** names of the tools; all when left out. */
+  tools?: Array<string> | null;
+}
+
+interface DoubleOptions {
+  /** seconds before each answer. */
+  latency?: number;
+  /** seconds between the words of a stream. */
+  chunk_delay?: number;
+  /** whether it starts again with the first answer after the last. */
+  cycle?: boolean;
+}
+
+interface EmbedOptions {
+  /** the model as "provider/model"; by default that of the default model's provider. */
+  model?: string | null;
+  /** how many numbers a vector has, where the model can be told. */
+  dimensions?: number | null;
+  /** seconds to wait for the answer. */
+  timeout?: number | null;
+}
+
+interface Embeddings {
+  /** one vector for each text, in their order. */
+  vectors: Array<Array<number>>;
+  /** the model that made them, as "provider/model". */
+  model: string;
+  /** tokens sent. */
+  input_tokens: number;
+  /** US dollars; nothing when the price is unknown. */
+  cost?: number | null;
+}
+
 interface EncodeOptions {
   /** whether to indent it for people. */
   pretty?: boolean;
+}
+
+interface Ended {
+  /** its exit code; below 0 it is the number of the signal that killed it. */
+  code: number;
+  /** whether the code is 0. */
+  ok: boolean;
+  /** what it printed; bytes when it is not UTF-8 text. */
+  stdout: string | Uint8Array;
+  /** the same of what it complained. */
+  stderr: string | Uint8Array;
 }
 
 interface ErrorRecord {
@@ -128,6 +493,22 @@ interface ErrorRecord {
   attempts?: number | null;
 }
 
+interface ExecOptions {
+  /** what it reads; nothing by default. */
+  stdin?: string | Uint8Array | null;
+  /** where it runs; the folder of the session by default. */
+  folder?: string | null;
+  /** seconds until it is killed, up to 3600. */
+  timeout?: number;
+  /** names of variables it gets besides PATH, HOME, LANG and the like; each needs a grant (env:NAME), and none may be a secret. */
+  variables?: Array<string> | null;
+}
+
+interface ExecuteOptions {
+  /** seconds after which it is given up. */
+  timeout?: number | null;
+}
+
 interface FileEntry {
   /** its name. */
   name: string;
@@ -148,6 +529,117 @@ interface FileInfo {
   modified: number;
 }
 
+interface Finding {
+  /** the file, as it can be read. */
+  path: string;
+  /** number of the line that has the text; nothing when none was looked for. */
+  line?: number | null;
+  /** that line. */
+  text?: string | null;
+}
+
+interface FromMcpOptions {
+  /** program and arguments of a server on stdin and stdout; needs the grant exec. */
+  command?: Array<string> | null;
+  /** address of a server that speaks streamable HTTP; needs the grant net. */
+  url?: string | null;
+  /** headers of each request to a URL. */
+  headers?: Record<string, string> | null;
+  /** where a command runs; the folder of the session by default. */
+  folder?: string | null;
+  /** names of variables a command gets besides PATH, HOME, LANG and the like. */
+  variables?: Array<string> | null;
+  /** seconds that connecting, and each call, may take. */
+  timeout?: number;
+  /** what is put in front of their names; the name of the server and an underscore when left out. */
+  prefix?: string | null;
+  /** names of the tools; all when left out. */
+  tools?: Array<string> | null;
+}
+
+interface HookInfo {
+  /** its name. */
+  id: string;
+  /** its priority. */
+  priority: number;
+  /** whether it has its turns. */
+  enabled: boolean;
+  /** what it looks at, such as "before_generate". */
+  points: Array<string>;
+}
+
+interface HookOptions {
+  /** those with a higher one have their turn first. */
+  priority?: number;
+  /** is given the request before each request to a model. */
+  before_generate?: ((...args: any[]) => any) | null;
+  /** is given the answer after each answer of a model. */
+  after_generate?: ((...args: any[]) => any) | null;
+  /** is given tool and args before each call of a tool. */
+  before_tool_call?: ((...args: any[]) => any) | null;
+  /** is given tool, args, and result or error, after each call of a tool. */
+  after_tool_call?: ((...args: any[]) => any) | null;
+}
+
+interface Match {
+  /** what matched. */
+  text: string;
+  /** what its groups matched, in order; "" for one that took no part. */
+  groups: Array<string>;
+  /** the same for groups with a name. */
+  named: Record<string, string>;
+}
+
+interface McpOptions {
+  /** program and arguments of a server on stdin and stdout; needs the grant exec. */
+  command?: Array<string> | null;
+  /** address of a server that speaks streamable HTTP; needs the grant net. */
+  url?: string | null;
+  /** headers of each request to a URL. */
+  headers?: Record<string, string> | null;
+  /** where a command runs; the folder of the session by default. */
+  folder?: string | null;
+  /** names of variables a command gets besides PATH, HOME, LANG and the like. */
+  variables?: Array<string> | null;
+  /** seconds that connecting, and each call, may take. */
+  timeout?: number;
+}
+
+interface McpTool {
+  /** its name there. */
+  name: string;
+  /** what it does. */
+  description: string;
+  /** JSON Schema of its arguments. */
+  schema: Record<string, any>;
+  /** JSON Schema of what it gives, if the server says. */
+  output_schema?: Record<string, any> | null;
+  /** whether it may change or delete what was there, if the server says. */
+  is_destructive?: boolean | null;
+}
+
+interface McpTools {
+  /** their names here, in the order of the server. */
+  names: Array<string>;
+  /** those that cannot be tools here. */
+  skipped: Array<SkippedTool>;
+}
+
+interface MemberHealth {
+  /** the model. */
+  model: string;
+  /** "closed" when it is asked, "open" when it is left alone, "half_open" when it is tried. */
+  state: string;
+  /** whether it would be asked now. */
+  available: boolean;
+  /** seconds until it would; 0 for now. */
+  retry_after: number;
+  /** its share of the requests. */
+  weight: number;
+  /** code of its last failure. */
+  last_error: string | null;
+}
+
 interface MemoryUsage {
   /** held now, garbage included that was not collected yet. */
   current: number;
@@ -162,8 +654,61 @@ interface MemoryUsage {
 interface Message {
   /** who speaks. */
   role: "system" | "user" | "assistant";
-  /** what is said. */
-  content: string;
+  /** what is said: a text, or a list of parts with texts, images and files. */
+  content: string | Array<ContentPart>;
+}
+
+interface MockCall {
+  /** the tool. */
+  name: string;
+  /** its arguments. */
+  args?: Record<string, any>;
+}
+
+interface ModelDetails {
+  /** the model as "provider/model". */
+  name: string;
+  /** the provider alone. */
+  provider: string;
+  /** what people call it. */
+  title?: string | null;
+  /** most tokens of a conversation. */
+  context_window?: number | null;
+  /** US dollars for a million tokens sent. */
+  input_price?: number | null;
+  /** US dollars for a million tokens received. */
+  output_price?: number | null;
+  /** US dollars for a million tokens sent that the provider had kept. */
+  cached_price?: number | null;
+  /** what it can do besides text; left out where nothing is known of its kind. */
+  abilities?: Array<string> | null;
+  /** whether its provider is about to take it away. */
+  deprecated?: boolean;
+  /** whether this session has what it takes to ask it: a key, or an address. */
+  available?: boolean;
+}
+
+interface ModelFilter {
+  /** the provider. */
+  provider?: string | null;
+  /** a part of its name, in any case. */
+  contains?: string | null;
+  /** what it must be able to do. */
+  abilities?: Array<"tools" | "json_schema" | "image_output" | "reasoning" | "caching"> | null;
+  /** tokens its window has at least. */
+  min_context?: number | null;
+  /** US dollars for a million tokens sent, at most. */
+  max_input_price?: number | null;
+  /** US dollars for a million tokens received, at most. */
+  max_output_price?: number | null;
+  /** whether only models that this session can ask are wanted. */
+  available?: boolean;
+  /** whether those that are about to go are wanted too. */
+  deprecated?: boolean;
+  /** what comes first: the cheapest, the largest window, or the name. */
+  sort?: "price" | "context" | "name";
+  /** how many are given, 500 at most. */
+  limit?: number;
 }
 
 interface ModelInfo {
@@ -183,7 +728,7 @@ interface ModelInfo {
 
 interface ModelOptions {
   /** the model as "provider/model", or a provider for its default model. */
-  model?: string | null;
+  model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
   /** how freely it chooses its words, 0 for hardly. */
@@ -192,12 +737,29 @@ interface ModelOptions {
   max_tokens?: number | null;
   /** the share of likely words it chooses from, 0 to 1. */
   top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
   /** texts at which the answer ends. */
   stop?: Array<string> | null;
   /** a number that makes answers repeatable where the provider can. */
   seed?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
   /** seconds to wait for the answer; of a stream, for the next piece. */
   timeout?: number | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
+}
+
+interface OpenApiOptions {
+  /** its title. */
+  title?: string;
+  /** its version. */
+  version?: string;
 }
 
 interface Page {
@@ -209,6 +771,133 @@ interface Page {
   content_type: string;
   /** its content; Markdown when it was HTML. */
   text: string;
+}
+
+interface ParallelOptions {
+  /** how many at most, 1 to 64. */
+  max_concurrent?: number;
+}
+
+interface PatternOptions {
+  /** whether letters match in either case. */
+  ignore_case?: boolean;
+  /** whether ^ and $ match at every line. */
+  multiline?: boolean;
+  /** whether . matches the end of a line too. */
+  dot_all?: boolean;
+  /** how many matches at most, up to 1000. */
+  limit?: number;
+}
+
+interface PoolMember {
+  /** the model as "provider/model", or a provider for its default model. */
+  model: string;
+  /** its share of the requests, for the strategy "weighted". */
+  weight?: number;
+  /** seconds it may take for an answer, instead of the pool's. */
+  timeout?: number | null;
+  /** requests it may be sent in any minute. */
+  requests_per_minute?: number | null;
+  /** tokens it may use in any minute; counted before by a guess. */
+  tokens_per_minute?: number | null;
+}
+
+interface PoolOptions {
+  /** seconds a model may take for an answer; of a stream, for its first piece. */
+  timeout?: number;
+  /** codes of failures after which another model is asked; all but those of the request by default. */
+  on?: Array<string> | null;
+  /** whether to "wait" when no model may be asked now, or to "refuse". */
+  when_limited?: "wait" | "refuse";
+  /** failures one after another after which a model is left alone. */
+  failure_threshold?: number;
+  /** seconds until a model that is left alone is tried again. */
+  reset_timeout?: number;
+  /** how a consensus is found: by "majority", "similarity" or a "judge". */
+  agreement?: "majority" | "similarity" | "judge";
+  /** how alike answers must be for "similarity", 0 to 1. */
+  threshold?: number;
+  /** the model that picks the best answer. */
+  judge?: string | null;
+  /** answers without which there is no consensus. */
+  min_answers?: number;
+}
+
+interface ProviderInfo {
+  /** how models of it begin, as in "name/model". */
+  name: string;
+  /** the protocol it speaks, "mock" for a double, or the provider it stands for. */
+  kind: string;
+  /** "builtin", "settings" when the user has named it, or "script". */
+  origin: string;
+  /** whether it can be asked: it has the key it needs. */
+  available: boolean;
+  /** the model that its bare name means. */
+  default_model?: string | null;
+  /** its address, without any secret. */
+  url?: string | null;
+  /** the variables one of which must hold its key, when none does. */
+  needs?: string | null;
+}
+
+interface ProviderMetrics {
+  /** the provider; of a pool, the model. */
+  name: string;
+  /** how often it was asked. */
+  requests: number;
+  /** how many of these failed. */
+  failures: number;
+  /** how many of these nobody waited for any more. */
+  cancelled: number;
+  /** how many are going on. */
+  active: number;
+  /** seconds that a request took on average; nothing when none has ended. */
+  latency: number | null;
+  /** seconds of the slowest one. */
+  slowest: number;
+  /** tokens sent. */
+  input_tokens: number;
+  /** tokens received. */
+  output_tokens: number;
+  /** US dollars; nothing when a price is unknown. */
+  cost: number | null;
+  /** code of the last failure. */
+  last_error: string | null;
+}
+
+interface ProviderOptions {
+  /** address of a server that speaks OpenAI's protocol; it is sent no key. */
+  base_url?: string | null;
+  /** the provider it stands for, with the address and the key of that one. */
+  provider?: string | null;
+  /** the model that its bare name means. */
+  model?: string | null;
+}
+
+interface ProviderTemplate {
+  /** its name, as a configuration file names it. */
+  kind: string;
+  /** variables one of which may hold the key. */
+  keys: Array<string>;
+  /** whether it must have one. */
+  needs_key: boolean;
+  /** variables one of which may hold the address. */
+  base_urls: Array<string>;
+  /** the address otherwise. */
+  base_url: string;
+  /** the model that its bare name means. */
+  default_model?: string | null;
+  /** the extra of llmspell that brings its library. */
+  extra?: string | null;
+}
+
+interface QueryOptions {
+  /** whether the query may change it; needs a grant to write the file, which is made when it is missing. */
+  write?: boolean;
+  /** how many rows at most, up to 10,000. */
+  limit?: number;
+  /** seconds until it is given up, up to 10. */
+  timeout?: number;
 }
 
 interface Received {
@@ -233,6 +922,43 @@ interface Reply {
   cost?: number | null;
   /** why the answer ended, such as "stop" or "length". */
   finish_reason?: string | null;
+  /** what the model thought before it answered, where it tells; never part of content. */
+  reasoning?: string | null;
+  /** the tokens in detail. */
+  usage?: TokenUsage | null;
+}
+
+interface Request {
+  /** the model as "provider/model", or a provider for its default model. */
+  model?: string | Pool | null;
+  /** instructions that stand above the conversation. */
+  system?: string | null;
+  /** how freely it chooses its words, 0 for hardly. */
+  temperature?: number | null;
+  /** the longest answer, in tokens. */
+  max_tokens?: number | null;
+  /** the share of likely words it chooses from, 0 to 1. */
+  top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
+  /** texts at which the answer ends. */
+  stop?: Array<string> | null;
+  /** a number that makes answers repeatable where the provider can. */
+  seed?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
+  /** seconds to wait for the answer; of a stream, for the next piece. */
+  timeout?: number | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
+  /** what to say; either this or messages. */
+  prompt?: string | Array<ContentPart> | null;
+  /** the conversation so far, oldest first. */
+  messages?: Array<Message> | null;
 }
 
 interface RequestOptions {
@@ -307,6 +1033,64 @@ interface RetryOptions {
   retry_if?: ((...args: any[]) => any) | Array<string> | null;
 }
 
+interface Rows {
+  /** names of the columns. */
+  columns: Array<string>;
+  /** a map for each row, without the cells that are NULL. */
+  rows: Array<Record<string, any>>;
+  /** whether there are more rows than were asked for. */
+  more: boolean;
+  /** how many rows were changed. */
+  changed: number;
+}
+
+interface RunOptions {
+  /** what templates call `input`. */
+  input?: any;
+  /** values of variables of the workflow, in the place of those it has. */
+  variables?: Record<string, any> | null;
+  /** is given a WorkflowEvent whenever something happens. */
+  on_event?: ((...args: any[]) => any) | null;
+  /** is given {step, message} where somebody has to agree, and tells whether they do; without it a step waits for `workflow.approve`. */
+  on_approval?: ((...args: any[]) => any) | null;
+}
+
+interface SchemaEntry {
+  /** its name. */
+  name: string;
+  /** the version that is meant when none is named. */
+  current: number;
+  /** the numbers of all its versions. */
+  versions: Array<number>;
+}
+
+interface SchemaFault {
+  /** where in the value, such as "items[2].name"; "" for the whole. */
+  path: string;
+  /** what is wrong there. */
+  message: string;
+}
+
+interface SchemaVersion {
+  /** its number. */
+  version: number;
+  /** whether it is the one that is meant when none is named. */
+  current: boolean;
+  /** the JSON Schema. */
+  schema: Record<string, any>;
+}
+
+interface SearchOptions {
+  /** pattern of its name, such as "*.md"; * and ? stand for any letters. */
+  name?: string;
+  /** text that a line of it has. */
+  text?: string | null;
+  /** whether letters of the text match in either case. */
+  ignore_case?: boolean;
+  /** how many results at most, up to 1000. */
+  limit?: number;
+}
+
 interface SelectOptions {
   /** seconds to wait; for ever when left out. */
   timeout?: number | null;
@@ -314,15 +1098,219 @@ interface SelectOptions {
   default?: boolean;
 }
 
+interface SkippedTool {
+  /** its name there. */
+  name: string;
+  /** why. */
+  reason: string;
+}
+
+interface StepReport {
+  /** its name. */
+  id: string;
+  /** what it is. */
+  kind: string;
+  /** "pending", "running", "waiting" (for somebody to agree), "completed", "failed" or "skipped". */
+  status: string;
+  /** how often it was tried. */
+  attempts?: number;
+  /** what went wrong at the last attempt. */
+  error?: string | null;
+}
+
+interface StreamHandlers {
+  /** is given each piece of text, all that has come since the last. */
+  on_content?: ((...args: any[]) => any) | null;
+  /** is given the whole answer, a Reply. */
+  on_complete?: ((...args: any[]) => any) | null;
+  /** is given the error, an ErrorRecord, which is not raised then. */
+  on_error?: ((...args: any[]) => any) | null;
+}
+
+interface StructuredOptions {
+  /** the model as "provider/model", or a provider for its default model. */
+  model?: string | Pool | null;
+  /** instructions that stand above the conversation. */
+  system?: string | null;
+  /** how freely it chooses its words, 0 for hardly. */
+  temperature?: number | null;
+  /** the longest answer, in tokens. */
+  max_tokens?: number | null;
+  /** the share of likely words it chooses from, 0 to 1. */
+  top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
+  /** texts at which the answer ends. */
+  stop?: Array<string> | null;
+  /** a number that makes answers repeatable where the provider can. */
+  seed?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
+  /** seconds to wait for the answer; of a stream, for the next piece. */
+  timeout?: number | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
+  /** how it is told the form: by its provider, as a tool it calls, or in words; "auto" takes the first of these that it has. */
+  mode?: "auto" | "native" | "tool" | "prompted";
+  /** how often it is asked again, with what was wrong, from 0 to 10. */
+  retries?: number;
+}
+
+interface TokenUsage {
+  /** tokens sent. */
+  input_tokens: number;
+  /** tokens received, reasoning included. */
+  output_tokens: number;
+  /** both together. */
+  total_tokens: number;
+  /** those of the sent ones that the provider had kept; left out when it did not say. */
+  cached_tokens?: number | null;
+  /** tokens of reasoning; left out when it did not say. */
+  reasoning_tokens?: number | null;
+}
+
+interface ToolCall {
+  /** the tool. */
+  name: string;
+  /** its arguments. */
+  args?: Record<string, any> | null;
+}
+
+interface ToolExample {
+  /** its arguments. */
+  args: Record<string, any>;
+  /** what it gives. */
+  result?: any;
+  /** what it shows. */
+  description?: string | null;
+}
+
+interface ToolFailure {
+  /** what it is called. */
+  code: string;
+  /** what happened. */
+  message: string;
+}
+
 interface ToolInfo {
+  /** what it is for, in a word, such as "files". */
+  category?: string | null;
+  /** words to find it by. */
+  tags?: Array<string> | null;
+  /** its version. */
+  version?: string | null;
+  /** when and how to use it, at more length than the description. */
+  usage_instructions?: string | null;
+  /** calls with what they give. */
+  examples?: Array<ToolExample> | null;
+  /** what it cannot do, a sentence each. */
+  constraints?: Array<string> | null;
+  /** code of an error -> what to do about it. */
+  error_guidance?: Record<string, string> | null;
+  /** whether the same arguments always give the same. */
+  is_deterministic?: boolean | null;
+  /** whether it may change or delete what was there. */
+  is_destructive?: boolean | null;
+  /** whether a person must agree to each call. */
+  requires_confirmation?: boolean | null;
+  /** "fast" for milliseconds, "medium" for seconds, "slow" for longer. */
+  estimated_latency?: "fast" | "medium" | "slow" | null;
+  /** JSON Schema of what it gives, which is checked. */
+  output_schema?: Record<string, any> | null;
+  /** seconds after which a call of it is given up. */
+  timeout?: number | null;
+  /** kinds of grants it uses, such as "net". */
+  permissions?: Array<string> | null;
+  /** whether another tool should be used instead. */
+  deprecated?: boolean | null;
+  /** whether it may change or go. */
+  experimental?: boolean | null;
   /** its name. */
   name: string;
   /** what it does. */
   description: string;
   /** JSON Schema of its arguments. */
   schema: Record<string, any>;
-  /** "builtin", "host" when the program that runs the spell gave it, or "script". */
+  /** "builtin", "host" when the program that runs the spell gave it, "script", or "mcp", "agent" and "spell" when it stands for a tool of a server, an agent or a spell. */
   origin: string;
+}
+
+interface ToolMetrics {
+  /** calls of it. */
+  calls?: number;
+  /** those that failed, the following included. */
+  failures?: number;
+  /** those refused before it ran: wrong arguments, no grant, nobody agreed. */
+  refused?: number;
+  /** those given up because they took too long. */
+  timeouts?: number;
+  /** time that all took. */
+  seconds?: number;
+  /** seconds of the slowest. */
+  slowest?: number;
+  /** code of the last failure, or nothing. */
+  last_error?: string | null;
+}
+
+interface ToolOptions {
+  /** what it is for, in a word, such as "files". */
+  category?: string | null;
+  /** words to find it by. */
+  tags?: Array<string> | null;
+  /** its version. */
+  version?: string | null;
+  /** when and how to use it, at more length than the description. */
+  usage_instructions?: string | null;
+  /** calls with what they give. */
+  examples?: Array<ToolExample> | null;
+  /** what it cannot do, a sentence each. */
+  constraints?: Array<string> | null;
+  /** code of an error -> what to do about it. */
+  error_guidance?: Record<string, string> | null;
+  /** whether the same arguments always give the same. */
+  is_deterministic?: boolean | null;
+  /** whether it may change or delete what was there. */
+  is_destructive?: boolean | null;
+  /** whether a person must agree to each call. */
+  requires_confirmation?: boolean | null;
+  /** "fast" for milliseconds, "medium" for seconds, "slow" for longer. */
+  estimated_latency?: "fast" | "medium" | "slow" | null;
+  /** JSON Schema of what it gives, which is checked. */
+  output_schema?: Record<string, any> | null;
+  /** seconds after which a call of it is given up. */
+  timeout?: number | null;
+  /** kinds of grants it uses, such as "net". */
+  permissions?: Array<string> | null;
+  /** whether another tool should be used instead. */
+  deprecated?: boolean | null;
+  /** whether it may change or go. */
+  experimental?: boolean | null;
+}
+
+interface ToolOutcome {
+  /** whether it succeeded. */
+  ok: boolean;
+  /** what the tool gave. */
+  value?: any;
+  /** why it failed, or nothing. */
+  error?: ToolFailure | null;
+}
+
+interface ToolQuery {
+  /** of this category. */
+  category?: string | null;
+  /** with all of these tags. */
+  tags?: Array<string> | null;
+  /** that use this kind of grant. */
+  permission?: string | null;
+  /** from there: "builtin", "host", "script", "mcp", "agent" or "spell". */
+  origin?: string | null;
+  /** whether another should be used instead. */
+  deprecated?: boolean | null;
 }
 
 interface ToolUse {
@@ -336,12 +1324,116 @@ interface ToolUse {
   error?: string | null;
 }
 
+interface Validation {
+  /** whether the value fits. */
+  valid: boolean;
+  /** what is wrong with it, 10 faults at most. */
+  errors: Array<SchemaFault>;
+}
+
+interface Verdict {
+  /** whether it does. */
+  valid: boolean;
+  /** what is wrong, each with its path; empty when nothing is. */
+  errors: Array<string>;
+}
+
+interface WebResult {
+  /** title of the page. */
+  title: string;
+  /** its address. */
+  url: string;
+  /** what it says, in short. */
+  snippet: string;
+}
+
+interface WebSearchOptions {
+  /** how many results at most, up to 50. */
+  limit?: number;
+  /** such as "en"; the choice of the server when left out. */
+  language?: string | null;
+}
+
+interface WorkflowEvent {
+  /** what: "workflow_started", "step_started", "step_retrying", "step_waiting" (for somebody to agree), "step_completed", "step_failed", "step_skipped", "workflow_paused", "workflow_resumed", "workflow_completed", "workflow_failed" or "workflow_cancelled". */
+  type: string;
+  /** id of the step. */
+  step?: string | null;
+  /** which attempt of the step it was, from 1. */
+  attempt?: number | null;
+  /** what the step, or the workflow, gave. */
+  output?: any;
+  /** what went wrong. */
+  error?: string | null;
+  /** what somebody has to agree to. */
+  message?: string | null;
+}
+
+interface WorkflowResult {
+  /** of the last step; of parallel steps and of a graph a map of outputs by step. */
+  output: any;
+  /** the output of each step that has one, by id. */
+  outputs: Record<string, any>;
+  /** the variables at the end. */
+  variables: Record<string, any>;
+  /** how each step ended. */
+  steps: Array<StepReport>;
+}
+
+interface WorkflowStatus {
+  /** its name. */
+  name: string;
+  /** "created", "running", "paused", "completed", "failed" or "cancelled". */
+  status: string;
+  /** its steps, as they stand in the definition. */
+  steps: Array<StepReport>;
+  /** the variables. */
+  variables: Record<string, any>;
+  /** what ended it. */
+  error?: string | null;
+}
+
+interface XmlOptions {
+  /** whether to indent it for people. */
+  pretty?: boolean;
+}
+
 /**
  * A model with instructions and tools.
+ *
+ * `chat` keeps a conversation, `run` knows of none.
  */
 interface Agent {
+  /** Lets an agent use more tools. */
+  addTools(tools: Array<string | Agent>): Promise<void>;
+  /** Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}. */
+  asTool(name: string, description?: string | null): Promise<void>;
+  /** Ends all that an agent is working on. Who waits for it gets an error, "cancelled". */
+  cancel(): Promise<number>;
+  /** Goes on with the conversation with an agent. When it fails, nothing is added to it. */
+  chat(prompt: string): Promise<AgentReply>;
+  /** Makes an agent like another one, without its name and its conversation. */
+  clone(options?: AgentOptions): Promise<Agent>;
+  /** Changes an agent. Runs that are under way go on as they began. */
+  configure(options: AgentOptions): Promise<void>;
+  /** Has one agent give another one a task. */
+  delegate(to: Agent, task: string, options?: DelegationOptions): Promise<AgentReply>;
+  /** Writes an agent and its conversation as JSON: tools by name, no keys. */
+  export(): Promise<string>;
+  /** Lists what an agent may use. */
+  getTools(): Promise<Array<string>>;
+  /** Gives the conversation with an agent, as far as it is kept. */
+  history(): Promise<Array<AgentMessage>>;
+  /** Has an agent be found by its name no more. Whoever holds it can still use it. */
+  remove(): Promise<void>;
+  /** Has the conversation with an agent begin anew. */
+  reset(history?: Array<AgentMessage> | null): Promise<void>;
   /** Gives an agent a task and waits until it is done. */
-  run(prompt: string): Promise<AgentReply>;
+  run(prompt: string, options?: AgentRunOptions): Promise<AgentReply>;
+  /** Tells what an agent is doing and has done. */
+  status(): Promise<AgentStatus>;
+  /** Gives an agent a task and tells what happens: events with a type, as in docs/agents.md. */
+  stream(prompt: string, history?: Array<AgentMessage> | null): Promise<Stream>;
 }
 
 /**
@@ -385,31 +1477,258 @@ interface Channel extends AsyncIterable<any> {
 }
 
 /**
+ * A conversation with a model, which is told all that was said before.
+ *
+ * Messages count against the memory of the run. A message that is not answered is not kept.
+ */
+interface Chat {
+  /** Forgets what was said. Instructions and options stay. */
+  clear(): Promise<void>;
+  /** Gives all of a chat as plain data, from which llm.chat makes it again. */
+  export(): Promise<ChatOptions>;
+  /** Gives what was said so far. */
+  history(): Promise<Array<Message>>;
+  /** Says something and waits for the answer. A message that is not answered is not kept. */
+  send(content: string | Array<ContentPart>): Promise<Reply>;
+  /** Says something and has functions told of the answer while it comes. */
+  stream(content: string | Array<ContentPart>, handlers: StreamHandlers): Promise<Reply | void>;
+}
+
+/**
+ * An answer that comes as data, in ever larger parts; the last one fits the schema.
+ *
+ * It can be iterated with the language's own loop; closing it early stops the request behind it.
+ */
+interface Object_stream extends AsyncIterable<any> {
+  /** Stops a stream early. Closing one that has ended does nothing. */
+  close(): Promise<void>;
+  /** Waits until more has come. */
+  next(): Promise<any>;
+  /** Waits for the whole value. */
+  result(): Promise<any>;
+}
+
+/**
+ * Several models that are asked as one.
+ *
+ * It can be named wherever a model is: as its handle, or as "pool/NAME".
+ */
+interface Pool {
+  /** Asks a pool and waits for the whole answer. */
+  generate(prompt: string, options?: ModelOptions): Promise<string>;
+  /** Continues a conversation with a pool. */
+  generateMessage(messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
+  /** Tells which models of a pool would be asked now. */
+  health(): Promise<Array<MemberHealth>>;
+  /** Tells what a pool has asked of each of its models. */
+  metrics(): Promise<Array<ProviderMetrics>>;
+  /** Forgets the failures and counts of all models of a pool. Limits a minute hold on. */
+  reset(): Promise<void>;
+  /** Changes the share of the requests that a model of a pool gets. */
+  setWeight(model: string, weight: number): Promise<void>;
+  /** Asks a pool and gives the answer piece by piece, as it comes. */
+  stream(prompt: string, options?: ModelOptions): Promise<Stream>;
+}
+
+/**
  * An answer that is still coming.
  *
  * It can be iterated with the language's own loop; closing it early stops the work behind it.
  */
-interface Stream extends AsyncIterable<string> {
+interface Stream extends AsyncIterable<any> {
   /** Stops a stream early. Closing one that has ended does nothing. */
   close(): Promise<void>;
-  /** Waits for the next piece. */
-  next(): Promise<string | void>;
+  /** Reads a stream to its end and has functions told of it. */
+  each(handlers: StreamHandlers): Promise<any>;
+  /** Waits for the next piece. On a stream that was closed it fails with the code "closed". */
+  next(): Promise<any>;
+  /** Gives the whole answer of a stream that has ended, with what it used. */
+  reply(): Promise<any>;
 }
 
-declare namespace agent {
+/**
+ * Steps that are done in order, at the same time, in a graph, or again and again.
+ *
+ * It runs once at a time, as often as one likes, and knows how its last run stands.
+ */
+interface Workflow {
+  /** Adds a step. */
+  add(step: Record<string, any>, before?: string | null): Promise<Workflow>;
+  /** Tells a step that waits for it what was decided. */
+  approve(step: string, approved?: boolean, comment?: string | null): Promise<void>;
+  /** Ends a run and what its steps are doing; the run fails with the code "cancelled". */
+  cancel(): Promise<void>;
+  /** Writes a workflow as text, of which `workflow.import` makes the same again. */
+  export(format?: "yaml" | "json"): Promise<string>;
+  /** Draws a workflow as a Mermaid flowchart, coloured by the state of its steps. */
+  mermaid(): Promise<string>;
+  /** Has no further step of a running workflow begin. Steps that are under way go on. */
+  pause(): Promise<void>;
+  /** Takes a step out. */
+  remove(id: string): Promise<Workflow>;
+  /** Goes on after a pause. */
+  resume(): Promise<void>;
+  /** Runs a workflow and waits for its end. The failure of a step fails here, unless it says else. */
+  run(options?: RunOptions): Promise<WorkflowResult>;
+  /** Sets a variable. While the workflow runs, only those it has can be set, for that run. */
+  setVariable(name: string, value: any): Promise<Workflow>;
+  /** Tells how a workflow stands. */
+  status(): Promise<WorkflowStatus>;
+  /** Gives the steps as they were given. */
+  steps(): Promise<Array<Record<string, any>>>;
+  /** Runs a workflow and tells what happens. It begins when the first event is asked for. */
+  stream(options?: RunOptions): Promise<Workflow_events>;
+  /** Changes a step. */
+  update(id: string, changes: Record<string, any>): Promise<Workflow>;
+  /** Gives the variables, as they are now. */
+  variables(): Promise<Record<string, any>>;
+}
+
+/**
+ * What happens in a run of a workflow, one WorkflowEvent after another.
+ *
+ * It can be iterated with the language's own loop. The run waits for a reader that is slower, and
+ * closing it early cancels the run.
+ */
+interface Workflow_events extends AsyncIterable<WorkflowEvent> {
+  /** Waits for the next event. */
+  next(): Promise<WorkflowEvent | void>;
+  /** Ends a stream early, and the run behind it. */
+  stop(): Promise<void>;
+}
+
+declare const agent: {
+  /**
+   * Lets an agent use more tools.
+   * @param agent the agent.
+   * @param tools names of tools, and other agents.
+   */
+  addTools(agent: Agent, tools: Array<string | Agent>): Promise<void>;
+  /**
+   * Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}.
+   * @param agent the agent.
+   * @param name name of the tool.
+   * @param description what it does, for the model that chooses it; that of the agent by default.
+   */
+  asTool(agent: Agent, name: string, description?: string | null): Promise<void>;
+  /**
+   * Ends all that an agent is working on. Who waits for it gets an error, "cancelled".
+   * @param agent the agent.
+   * @returns how many runs were ended.
+   */
+  cancel(agent: Agent): Promise<number>;
+  /**
+   * Goes on with the conversation with an agent. When it fails, nothing is added to it.
+   * @param agent the agent.
+   * @param prompt what to say.
+   * @returns its answer, and the tools it used.
+   */
+  chat(agent: Agent, prompt: string): Promise<AgentReply>;
+  /**
+   * Makes an agent like another one, without its name and its conversation.
+   * @param agent the agent.
+   * @param options what is to be different.
+   * @returns the new agent.
+   */
+  clone(agent: Agent, options?: AgentOptions): Promise<Agent>;
+  /**
+   * Has several agents work on one task.
+   * @param agents the agents, 32 at most.
+   * @param task what to do.
+   * @param options how they work together.
+   * @returns what came of it, and what each has said.
+   */
+  collaborate(agents: Array<Agent>, task: string, options?: CollaborationOptions): Promise<Collaboration>;
+  /**
+   * Changes an agent. Runs that are under way go on as they began.
+   * @param agent the agent.
+   * @param options what to change; what is left out stays.
+   */
+  configure(agent: Agent, options: AgentOptions): Promise<void>;
   /**
    * Makes an agent.
    * @param options its model, instructions and tools.
    * @returns the agent.
    */
-  function create(options?: AgentOptions): Promise<Agent>;
+  create(options?: AgentOptions): Promise<Agent>;
+  /**
+   * Has one agent give another one a task.
+   * @param agent the agent in whose name it is asked.
+   * @param to the agent that does it.
+   * @param task what to do.
+   * @param options whether the first agent makes its own answer of it.
+   * @returns the answer of the one that spoke last.
+   */
+  delegate(agent: Agent, to: Agent, task: string, options?: DelegationOptions): Promise<AgentReply>;
+  /**
+   * Writes an agent and its conversation as JSON: tools by name, no keys.
+   * @param agent the agent.
+   * @returns the text.
+   */
+  export(agent: Agent): Promise<string>;
+  /**
+   * Finds an agent of this spell.
+   * @param name its name.
+   * @returns the agent.
+   */
+  get(name: string): Promise<Agent>;
+  /**
+   * Lists what an agent may use.
+   * @param agent the agent.
+   * @returns names of tools and of other agents, in the order they were given.
+   */
+  getTools(agent: Agent): Promise<Array<string>>;
+  /**
+   * Gives the conversation with an agent, as far as it is kept.
+   * @param agent the agent.
+   * @returns what was said, oldest message first.
+   */
+  history(agent: Agent): Promise<Array<AgentMessage>>;
+  /**
+   * Makes an agent of what `agent.export` wrote. The tools it names must be there.
+   * @param text the text.
+   * @param name its name; that in the text by default.
+   * @returns the agent, with its conversation.
+   */
+  import(text: string, name?: string | null): Promise<Agent>;
+  /**
+   * Lists the agents of this spell that have a name.
+   * @returns their names, sorted.
+   */
+  list(): Promise<Array<string>>;
+  /**
+   * Has an agent be found by its name no more. Whoever holds it can still use it.
+   * @param agent the agent.
+   */
+  remove(agent: Agent): Promise<void>;
+  /**
+   * Has the conversation with an agent begin anew.
+   * @param agent the agent.
+   * @param history what was said before, oldest message first; nothing when left out.
+   */
+  reset(agent: Agent, history?: Array<AgentMessage> | null): Promise<void>;
   /**
    * Gives an agent a task and waits until it is done.
    * @param agent the agent.
    * @param prompt the task.
+   * @param options what was said before, and who is told what happens.
    * @returns its answer, and the tools it used.
    */
-  function run(agent: Agent, prompt: string): Promise<AgentReply>;
+  run(agent: Agent, prompt: string, options?: AgentRunOptions): Promise<AgentReply>;
+  /**
+   * Tells what an agent is doing and has done.
+   * @param agent the agent.
+   * @returns its runs, and what they used.
+   */
+  status(agent: Agent): Promise<AgentStatus>;
+  /**
+   * Gives an agent a task and tells what happens: events with a type, as in docs/agents.md.
+   * @param agent the agent.
+   * @param prompt the task.
+   * @param history the conversation before it, oldest message first.
+   * @returns a stream of events; the last is of type "done" and has the reply.
+   */
+  stream(agent: Agent, prompt: string, history?: Array<AgentMessage> | null): Promise<Stream>;
 }
 
 declare namespace breaker {
@@ -508,6 +1827,94 @@ declare namespace channel {
    * @returns whether it was sent.
    */
   function trySend(channel: Channel, value: any): Promise<boolean>;
+}
+
+declare const chat: {
+  /**
+   * Forgets what was said. Instructions and options stay.
+   * @param chat the chat.
+   */
+  clear(chat: Chat): Promise<void>;
+  /**
+   * Gives all of a chat as plain data, from which llm.chat makes it again.
+   * @param chat the chat.
+   * @returns its options, with the messages so far.
+   */
+  export(chat: Chat): Promise<ChatOptions>;
+  /**
+   * Gives what was said so far.
+   * @param chat the chat.
+   * @returns the messages, oldest first.
+   */
+  history(chat: Chat): Promise<Array<Message>>;
+  /**
+   * Says something and waits for the answer. A message that is not answered is not kept.
+   * @param chat the chat; while it waits for an answer, this fails with the code "busy".
+   * @param content what to say: a text, or parts with texts, images and files.
+   * @returns the answer.
+   */
+  send(chat: Chat, content: string | Array<ContentPart>): Promise<Reply>;
+  /**
+   * Says something and has functions told of the answer while it comes.
+   * @param chat the chat.
+   * @param content what to say.
+   * @param handlers the functions; without on_error, an error is raised.
+   * @returns the whole answer; nothing where a handler was given the error.
+   */
+  stream(chat: Chat, content: string | Array<ContentPart>, handlers: StreamHandlers): Promise<Reply | void>;
+}
+
+declare namespace crypto {
+  /**
+   * Reads base64, in either form, with or without padding.
+   * @param text the base64 text.
+   * @returns what it stands for; bytes when that is not UTF-8 text.
+   */
+  function base64Decode(text: string): Promise<string | Uint8Array>;
+  /**
+   * Writes text or bytes as base64.
+   * @param data what to write.
+   * @param url whether to use the letters that may stand in a URL, without padding.
+   * @returns the base64 text.
+   */
+  function base64Encode(data: string | Uint8Array, url?: boolean): Promise<string>;
+  /**
+   * Makes a digest of text or bytes. SHA-1 and MD5 protect nothing any more.
+   * @param data what to digest.
+   * @param algorithm how.
+   * @returns the digest in hexadecimal letters.
+   */
+  function hash(data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Promise<string>;
+  /**
+   * Makes an authentication code (HMAC) of text or bytes.
+   * @param key the secret both sides have.
+   * @param data what to sign.
+   * @param algorithm how.
+   * @returns the code in hexadecimal letters.
+   */
+  function hmac(key: string | Uint8Array, data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Promise<string>;
+  /**
+   * Makes a name that nobody else has: a random UUID.
+   * @returns such as "0b8e7a52-6d4c-4c5e-9a2f-3a1f6f2d9f10".
+   */
+  function uuid(): Promise<string>;
+}
+
+declare namespace csv {
+  /**
+   * Reads CSV text. Every cell is text.
+   * @param text the CSV text; cells with the delimiter, quotes or line ends stand in quotes.
+   * @param options how it is written.
+   * @returns the rows: maps by the names of the columns, or lists when there is no header.
+   */
+  function decode(text: string, options?: CsvOptions): Promise<Array<any>>;
+  /**
+   * Writes rows as CSV text.
+   * @param rows the rows, all maps or all lists; cells are text, numbers or booleans.
+   * @param options how to write them.
+   * @returns the text.
+   */
+  function encode(rows: Array<any>, options?: CsvOptions): Promise<string>;
 }
 
 declare namespace env {
@@ -683,11 +2090,67 @@ declare namespace fs {
    */
   function remove(path: string): Promise<void>;
   /**
+   * Finds files beneath a folder by their name, and lines in them by their text. Links are not
+   * followed, and what may not be read is passed over.
+   * @param path path of the folder.
+   * @param options what to find.
+   * @returns the files, or the lines with the text, at most as many as `limit` says.
+   */
+  function search(path?: string, options?: SearchOptions): Promise<Array<Finding>>;
+  /**
    * Writes a file, replacing it as a whole or not at all.
    * @param path path of the file; its folder must exist.
    * @param content the new content.
    */
   function write(path: string, content: string | Uint8Array): Promise<void>;
+}
+
+declare namespace hooks {
+  /**
+   * Takes every hook of this spell away.
+   */
+  function clear(): Promise<void>;
+  /**
+   * Has a hook have no turns until it is enabled.
+   * @param id its name.
+   */
+  function disable(id: string): Promise<void>;
+  /**
+   * Has a hook that was disabled have its turns again.
+   * @param id its name.
+   */
+  function enable(id: string): Promise<void>;
+  /**
+   * Describes a hook.
+   * @param id its name.
+   * @returns its priority, whether it is enabled, and what it looks at.
+   */
+  function get(id: string): Promise<HookInfo>;
+  /**
+   * Lists the hooks of this spell.
+   * @returns each, in the order of their turns.
+   */
+  function list(): Promise<Array<HookInfo>>;
+  /**
+   * Adds a hook. It looks at all requests and calls of this spell, those of its agents included.
+   *
+   * One that raises an error has the request or call fail with it. Registering an id again replaces
+   * the hook.
+   * @param id its name.
+   * @param options what it looks at, and its priority.
+   */
+  function register(id: string, options: HookOptions): Promise<void>;
+  /**
+   * Changes when a hook has its turn.
+   * @param id its name.
+   * @param priority those with a higher one come first.
+   */
+  function setPriority(id: string, priority: number): Promise<void>;
+  /**
+   * Takes a hook away.
+   * @param id its name.
+   */
+  function unregister(id: string): Promise<void>;
 }
 
 declare namespace http {
@@ -719,6 +2182,14 @@ declare namespace http {
    * @returns the answer.
    */
   function request(url: string, options?: RequestOptions): Promise<Response>;
+  /**
+   * Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
+   * grant as any other.
+   * @param query what to search for.
+   * @param options how many results, and in which language.
+   * @returns the results, the best first.
+   */
+  function search(query: string, options?: WebSearchOptions): Promise<Array<WebResult>>;
 }
 
 declare namespace io {
@@ -765,6 +2236,38 @@ declare function usage(): Promise<ResourceUsage>;
 
 declare namespace llm {
   /**
+   * Asks many times, so many at the same time. One failure does not lose the other answers.
+   * @param requests prompts, or requests as llm.complete takes them.
+   * @param options how many at the same time, and what holds for all requests.
+   * @returns what became of each, in their order.
+   */
+  function batch(requests: Array<string | Request>, options?: BatchOptions): Promise<Array<BatchItem>>;
+  /**
+   * Begins a conversation, or goes on with one that was exported.
+   * @param options which model, how it should answer, and what was said before.
+   * @returns the chat.
+   */
+  function chat(options?: ChatOptions): Promise<Chat>;
+  /**
+   * Asks a model, all in one table: {model = ..., messages = {...}, temperature = ...}.
+   * @param request what to say, which model, and how it should answer.
+   * @returns the answer, with the model that gave it and what it used.
+   */
+  function complete(request: Request): Promise<Reply>;
+  /**
+   * Estimates how many tokens a text or a conversation has. Nobody is asked.
+   * @param text the text, or the messages.
+   * @returns the estimate that budgets reserve: a quarter of its bytes, 1600 for an image or a file.
+   */
+  function countTokens(text: string | Array<Message>): Promise<number>;
+  /**
+   * Makes vectors of texts: texts that mean the same have vectors that are near.
+   * @param texts a text, or up to 32.
+   * @param options which model, and how long the vectors are.
+   * @returns the vectors, and what they took.
+   */
+  function embed(texts: string | Array<string>, options?: EmbedOptions): Promise<Embeddings>;
+  /**
    * Asks a model and waits for the whole answer.
    * @param prompt what to say to the model.
    * @param options which model, and how it should answer.
@@ -779,17 +2282,176 @@ declare namespace llm {
    */
   function generateMessage(messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
   /**
-   * Lists the models that can be asked here.
+   * Tells what was set with llm.set_defaults.
+   * @returns the options.
+   */
+  function getDefaults(): Promise<ModelOptions>;
+  /**
+   * Lists the models that can be asked here, those of an Ollama that answers among them.
    * @returns what is known of each; what is unknown is left out.
    */
   function models(): Promise<Array<ModelInfo>>;
   /**
+   * Forgets what was set with llm.set_defaults.
+   */
+  function resetDefaults(): Promise<void>;
+  /**
+   * Sets what holds for all later requests of `llm` in this run that do not say otherwise.
+   * @param options what to set; what is left out stays as it was.
+   */
+  function setDefaults(options: ModelOptions): Promise<void>;
+  /**
    * Asks a model and gives the answer piece by piece, as it comes.
-   * @param prompt what to say to the model.
+   * @param prompt what to say to the model, or the conversation so far.
    * @param options which model, and how it should answer.
    * @returns a stream of texts.
    */
-  function stream(prompt: string, options?: ModelOptions): Promise<Stream>;
+  function stream(prompt: string | Array<Message>, options?: ModelOptions): Promise<Stream>;
+}
+
+declare namespace llm.pool {
+  /**
+   * Makes a pool of models. It can be given wherever a model is named, as it is or as
+   * "pool/NAME".
+   * @param name its name in this run.
+   * @param models its models, in order: names, or maps with a weight, a timeout and limits.
+   * @param strategy who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
+   * @param options when a model is given up, and how they agree.
+   * @returns the pool.
+   */
+  function create(name: string, models: Array<string | PoolMember>, strategy?: "fallback" | "round_robin" | "weighted" | "least_used" | "fastest" | "consensus", options?: PoolOptions): Promise<Pool>;
+  /**
+   * Asks a pool and waits for the whole answer.
+   * @param pool the pool.
+   * @param prompt what to say to the model.
+   * @param options how it should answer.
+   * @returns the text of the answer.
+   */
+  function generate(pool: Pool, prompt: string, options?: ModelOptions): Promise<string>;
+  /**
+   * Continues a conversation with a pool.
+   * @param pool the pool.
+   * @param messages the conversation so far, oldest first.
+   * @param options how the model should answer.
+   * @returns the answer, with the model that gave it and what that used.
+   */
+  function generateMessage(pool: Pool, messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
+  /**
+   * Finds a pool that was made before.
+   * @param name its name.
+   * @returns the pool.
+   */
+  function get(name: string): Promise<Pool>;
+  /**
+   * Tells which models of a pool would be asked now.
+   * @param pool the pool.
+   * @returns the state of each.
+   */
+  function health(pool: Pool): Promise<Array<MemberHealth>>;
+  /**
+   * Lists the pools of this run.
+   * @returns their names, as models are named: "pool/NAME".
+   */
+  function list(): Promise<Array<string>>;
+  /**
+   * Tells what a pool has asked of each of its models.
+   * @param pool the pool.
+   * @returns requests, failures, seconds, tokens and dollars of each.
+   */
+  function metrics(pool: Pool): Promise<Array<ProviderMetrics>>;
+  /**
+   * Forgets a pool, which cannot be asked any more. What it is doing goes on.
+   * @param name its name.
+   * @returns whether there was one.
+   */
+  function remove(name: string): Promise<boolean>;
+  /**
+   * Forgets the failures and counts of all models of a pool. Limits a minute hold on.
+   * @param pool the pool.
+   */
+  function reset(pool: Pool): Promise<void>;
+  /**
+   * Changes the share of the requests that a model of a pool gets.
+   * @param pool the pool.
+   * @param model the model.
+   * @param weight its share, beside the others'; 0 for none.
+   */
+  function setWeight(pool: Pool, model: string, weight: number): Promise<void>;
+  /**
+   * Asks a pool and gives the answer piece by piece, as it comes.
+   *
+   * Another model is asked as long as there was no piece. An answer of "fastest" or "consensus"
+   * comes in one piece.
+   * @param pool the pool.
+   * @param prompt what to say to the model.
+   * @param options how it should answer.
+   * @returns a stream of texts.
+   */
+  function stream(pool: Pool, prompt: string, options?: ModelOptions): Promise<Stream>;
+}
+
+declare namespace llm.providers {
+  /**
+   * Tells what a model made by `create_mock` was asked: the last 100 prompts.
+   * @param name its name.
+   * @returns the prompts, oldest first; 2000 characters of each.
+   */
+  function calls(name: string): Promise<Array<string>>;
+  /**
+   * Adds a provider for this run: another name for one of the user's, or a server of one's own.
+   *
+   * A server is sent no key, and needs a grant `net` for its address.
+   * @param name what models of it begin with, as in "name/model".
+   * @param options what it stands for, or where it is.
+   * @returns the name.
+   */
+  function create(name: string, options: ProviderOptions): Promise<string>;
+  /**
+   * Makes a model that only stands in for one: for tests, without network or cost.
+   * @param name its name in this run.
+   * @param answers what it says: a list of texts, and of maps with text, data, tool calls or a failure; or a function that is given the question (prompt, system, messages, tools, call) and gives one.
+   * @param options how slow it is, and whether it starts again after the last answer.
+   * @returns the model, "mock/NAME", to be named where a model is.
+   */
+  function createMock(name: string, answers: Array<string | Answer> | ((...args: any[]) => any), options?: DoubleOptions): Promise<string>;
+  /**
+   * Describes a provider.
+   * @param name its name.
+   * @returns what is known of it.
+   */
+  function get(name: string): Promise<ProviderInfo>;
+  /**
+   * Lists the providers that the grants allow to ask, and those the script has made.
+   * @returns what is known of each.
+   */
+  function list(): Promise<Array<ProviderInfo>>;
+  /**
+   * Tells what was asked of each provider in this run, agents and pools included.
+   * @returns requests, failures, seconds, tokens and dollars of each.
+   */
+  function metrics(): Promise<Array<ProviderMetrics>>;
+  /**
+   * Forgets a provider, or a model of `create_mock`, that this script has made.
+   * @param name its name.
+   * @returns whether there was one.
+   */
+  function remove(name: string): Promise<boolean>;
+  /**
+   * Starts the counts of `metrics` anew.
+   */
+  function resetMetrics(): Promise<void>;
+  /**
+   * Lists the kinds of provider that a user can configure.
+   * @returns what each needs.
+   */
+  function templates(): Promise<Array<ProviderTemplate>>;
+  /**
+   * Asks a provider for its list of models, which costs nothing, to see whether it answers.
+   * @param name the provider.
+   * @param timeout seconds to wait.
+   * @returns whether it answers and takes the key.
+   */
+  function testConnection(name: string, timeout?: number): Promise<ConnectionTest>;
 }
 
 declare namespace log {
@@ -819,6 +2481,206 @@ declare namespace log {
   function warn(message: string, fields?: Record<string, any> | null): Promise<void>;
 }
 
+declare namespace mcp {
+  /**
+   * Calls a tool of an MCP server.
+   * @param name what this run calls the server.
+   * @param tool name of the tool.
+   * @param args its arguments.
+   * @returns its structured result, else its text, else the parts of its result.
+   */
+  function call(name: string, tool: string, args?: Record<string, any> | null): Promise<any>;
+  /**
+   * Ends the connection to an MCP server. Tools of it that were registered stay, and fail.
+   * @param name what this run calls the server.
+   */
+  function close(name: string): Promise<void>;
+  /**
+   * Connects to an MCP server until the run ends.
+   * @param name what this run calls the server.
+   * @param options where it is: a command (needs the grant exec) or a URL (needs the grant net).
+   * @returns its tools.
+   */
+  function connect(name: string, options: McpOptions): Promise<Array<McpTool>>;
+}
+
+declare namespace modelinfo {
+  /**
+   * Puts models beside each other.
+   * @param names the models, as "provider/model".
+   * @returns what is known of each, and which is cheapest and has the largest window.
+   */
+  function compare(names: Array<string>): Promise<Comparison>;
+  /**
+   * Estimates what a request would cost.
+   * @param name the model as "provider/model".
+   * @param input_tokens tokens sent; llm.count_tokens estimates them.
+   * @param output_tokens tokens received.
+   * @returns the cost; left out when the price is unknown, never 0 instead.
+   */
+  function estimateCost(name: string, input_tokens: number, output_tokens?: number): Promise<CostEstimate>;
+  /**
+   * Finds models.
+   * @param filter which, in which order, and how many.
+   * @returns what is known of each.
+   */
+  function find(filter?: ModelFilter): Promise<Array<ModelDetails>>;
+  /**
+   * Tells what is known of a model.
+   * @param name the model as "provider/model".
+   * @returns what is known; the rest is left out.
+   */
+  function get(name: string): Promise<ModelDetails>;
+  /**
+   * Lists the models on record.
+   * @param provider the provider; those of all when left out.
+   * @returns their names, as "provider/model", sorted.
+   */
+  function list(provider?: string | null): Promise<Array<string>>;
+  /**
+   * Lists the providers whose models are on record.
+   * @returns their names, sorted.
+   */
+  function providers(): Promise<Array<string>>;
+  /**
+   * Gives the cheapest model that fits, or the one with the largest window.
+   * @param filter which models fit; its sort is "price" or "context"; how good one is, no record says.
+   * @returns the model, or nothing when none fits.
+   */
+  function recommend(filter: ModelFilter): Promise<ModelDetails | void>;
+}
+
+declare namespace process {
+  /**
+   * Runs a program to its end, without a shell: no variable, pattern or pipe in an argument
+   * means anything. It is killed, with all it started, when it takes too long or prints too much.
+   * @param argv the program and its arguments. A name needs the grant exec:NAME, a path that of the path.
+   * @param options what it reads, where it runs and how long it may take.
+   * @returns how it ended and what it printed.
+   */
+  function exec(argv: Array<string>, options?: ExecOptions): Promise<Ended>;
+}
+
+declare const schema: {
+  /**
+   * Forgets a schema.
+   * @param name its name.
+   * @param version which version; all of them when left out.
+   */
+  delete(name: string, version?: number | null): Promise<void>;
+  /**
+   * Lists what is different between two schemas.
+   * @param before the old schema.
+   * @param after the new schema.
+   * @returns the changes, each with its path, and whether it may refuse values that fitted before.
+   */
+  diff(before: Record<string, any> | string, after: Record<string, any> | string): Promise<Array<Change>>;
+  /**
+   * Gives all schemas with all versions as plain data, to be kept in a file.
+   * @returns what `schema.import` takes.
+   */
+  export(): Promise<Record<string, any>>;
+  /**
+   * Gives a schema that was saved.
+   * @param name its name.
+   * @param version which version; the current one when left out.
+   * @returns JSON Schema.
+   */
+  get(name: string, version?: number | null): Promise<Record<string, any>>;
+  /**
+   * Takes schemas that were exported. Those of the same name are replaced.
+   * @param data what `schema.export` gave.
+   * @returns the names it had, sorted.
+   */
+  import(data: Record<string, any>): Promise<Array<string>>;
+  /**
+   * Works out a schema that several examples fit. A field that all of them have is required.
+   * @param examples values, at least one.
+   * @returns JSON Schema.
+   */
+  infer(examples: Array<any>): Promise<Record<string, any>>;
+  /**
+   * Lists the schemas that were saved.
+   * @returns the names with their versions, sorted.
+   */
+  list(): Promise<Array<SchemaEntry>>;
+  /**
+   * Makes one schema with the properties of several. Where they differ the later one counts.
+   * @param schemas the schemas, at most 64.
+   * @returns JSON Schema.
+   */
+  merge(schemas: Array<Record<string, any> | string>): Promise<Record<string, any>>;
+  /**
+   * Turns a value of one version into one of another, step by step, and checks the outcome.
+   * @param name name of the schema.
+   * @param value the value.
+   * @param before the version it fits.
+   * @param after the version that is wanted; the current one when left out.
+   * @returns the new value.
+   */
+  migrate(name: string, value: any, before: number, after?: number | null): Promise<any>;
+  /**
+   * Gives the JSON Schema of short text; one that is given as a map is checked.
+   * @param definition the schema.
+   * @returns JSON Schema. What is no schema is refused, with the place of the mistake.
+   */
+  parse(definition: Record<string, any> | string): Promise<Record<string, any>>;
+  /**
+   * Has a function turn values of one version of a schema into values of another.
+   * @param name name of the schema.
+   * @param before the version it takes.
+   * @param after the version it gives.
+   * @param step is given the value and gives the new one.
+   */
+  registerMigration(name: string, before: number, after: number, step: ((...args: any[]) => any)): Promise<void>;
+  /**
+   * Keeps a schema under a name until the spell ends, as its newest and current version.
+   * @param name its name; letters, digits, . _ and -.
+   * @param schema the schema. One that is equal to the newest version is no new version.
+   * @returns the number of the version, from 1.
+   */
+  save(name: string, schema: Record<string, any> | string): Promise<number>;
+  /**
+   * Makes a version the one that is meant when none is named.
+   * @param name name of the schema.
+   * @param version the version.
+   */
+  setCurrent(name: string, version: number): Promise<void>;
+  /**
+   * Writes schemas as the components of an OpenAPI 3.1 document.
+   * @param schemas the schemas by name.
+   * @param options its title and version.
+   * @returns the document.
+   */
+  toOpenapi(schemas: Record<string, Record<string, any> | string>, options?: OpenApiOptions): Promise<Record<string, any>>;
+  /**
+   * Checks a value against a schema.
+   * @param value the value.
+   * @param schema the schema.
+   * @returns whether it fits, and where it does not.
+   */
+  validate(value: any, schema: Record<string, any> | string): Promise<Validation>;
+  /**
+   * Lists the versions of a schema.
+   * @param name its name.
+   * @returns every version, oldest first.
+   */
+  versions(name: string): Promise<Array<SchemaVersion>>;
+}
+
+declare namespace sqlite {
+  /**
+   * Asks a SQLite database in a file of at most 16 MB. It may only be read unless the options
+   * say otherwise; no other database can be attached.
+   * @param path path of the file.
+   * @param sql one statement, with ? or :name where values belong.
+   * @param params the values: a list for ?, a map for :name.
+   * @param options whether it may change the database, and how much it may give and take.
+   * @returns the rows.
+   */
+  function query(path: string, sql: string, params?: Array<any> | Record<string, any> | null, options?: QueryOptions): Promise<Rows>;
+}
+
 declare namespace stream {
   /**
    * Stops a stream early. Closing one that has ended does nothing.
@@ -826,11 +2688,111 @@ declare namespace stream {
    */
   function close(stream: Stream): Promise<void>;
   /**
-   * Waits for the next piece.
+   * Reads a stream to its end and has functions told of it.
    * @param stream the stream.
-   * @returns the piece, or nothing at the end.
+   * @param handlers the functions; without on_error, an error is raised.
+   * @returns the whole answer, a Reply; nothing where a handler was given the error.
    */
-  function next(stream: Stream): Promise<string | void>;
+  function each(stream: Stream, handlers: StreamHandlers): Promise<any>;
+  /**
+   * Waits for the next piece. On a stream that was closed it fails with the code "closed".
+   * @param stream the stream.
+   * @returns the piece, a text or what else the stream is of, or nothing at the end.
+   */
+  function next(stream: Stream): Promise<any>;
+  /**
+   * Gives the whole answer of a stream that has ended, with what it used.
+   * @param stream the stream; before its end this fails with the code "not_ended".
+   * @returns a Reply, or nothing for a stream that has none.
+   */
+  function reply(stream: Stream): Promise<any>;
+}
+
+declare namespace structured {
+  /**
+   * Stops a stream early. Closing one that has ended does nothing.
+   * @param stream the stream.
+   */
+  function close(stream: Object_stream): Promise<void>;
+  /**
+   * Takes data out of a text, by a model.
+   * @param text the text. What it tells the model to do is not to be followed.
+   * @param schema what to find, JSON Schema or text; descriptions of fields help.
+   * @param options which model, how it should answer, and how often it is asked again.
+   * @returns the value.
+   */
+  function extract(text: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<any>;
+  /**
+   * Asks a model for data. An answer that does not fit is asked for again, with what was wrong.
+   * @param prompt what to say to the model.
+   * @param schema what the answer must look like: JSON Schema, or text such as "name, age int".
+   * @param options which model, how it should answer, and how often it is asked again.
+   * @returns the value. When no answer fits it fails with the code "invalid_output"; the context of the error has the last answer.
+   */
+  function generate(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<any>;
+  /**
+   * Waits until more has come.
+   * @param stream the stream.
+   * @returns the value as far as it has come, or nothing at the end.
+   */
+  function next(stream: Object_stream): Promise<any>;
+  /**
+   * Reads JSON as models write it: among words, in a code fence, with mistakes, or cut off.
+   * @param text the text, 256 KB at most.
+   * @param schema what the value must look like; the first that fits is taken.
+   * @returns the value. A text without one fails with the code "invalid_output".
+   */
+  function parse(text: string, schema?: Record<string, any> | string | null): Promise<any>;
+  /**
+   * Waits for the whole value.
+   * @param stream the stream.
+   * @returns the value, which fits the schema.
+   */
+  function result(stream: Object_stream): Promise<any>;
+  /**
+   * Asks a model for data and gives it while it comes.
+   * @param prompt what to say to the model.
+   * @param schema what the answer must look like, JSON Schema or text.
+   * @param options which model, how it should answer, and how often it is asked again.
+   * @returns a stream of values, each with more than the one before; only the last one surely fits.
+   */
+  function stream(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<Object_stream>;
+}
+
+declare namespace text {
+  /**
+   * Shows what leads from one text to another, line by line, as `diff -u` does.
+   * @param old the old text.
+   * @param new the new text.
+   * @param options how to show it.
+   * @returns the difference; "" when the texts are equal.
+   */
+  function diff(old: string, new_: string, options?: DiffOptions): Promise<string>;
+  /**
+   * Finds what a regular expression matches, in the language of RE2: no look-around and no
+   * back-references, and no pattern takes time that explodes.
+   * @param text where to look.
+   * @param pattern the regular expression.
+   * @param options how it is read, and how many matches to give.
+   * @returns the matches, from the beginning of the text on.
+   */
+  function find(text: string, pattern: string, options?: PatternOptions): Promise<Array<Match>>;
+  /**
+   * Replaces everything a regular expression matches.
+   * @param text where to look.
+   * @param pattern the regular expression, in the language of RE2.
+   * @param replacement what to put there; $1, $name and ${name} are groups, $0 is the match, $$ a dollar.
+   * @param options how the pattern is read.
+   * @returns the new text.
+   */
+  function replace(text: string, pattern: string, replacement: string, options?: PatternOptions): Promise<string>;
+  /**
+   * Fills the places of a template: `Dear {{customer.name}}`. Nothing in it is executed.
+   * @param template the text; a place is a path of names, and of numbers for items of lists from 1 on.
+   * @param values what the paths lead to; text is put in as it is, anything else as JSON.
+   * @returns the text.
+   */
+  function template(template: string, values: Record<string, any>): Promise<string>;
 }
 
 declare namespace time {
@@ -873,35 +2835,297 @@ declare function sleep(seconds: number, jitter?: number): Promise<void>;
 
 declare namespace tools {
   /**
+   * Asks whoever runs the spell whether a tool may be called. Where a rule says "ask",
+   * `tools.execute` does so itself.
+   * @param name name of the tool.
+   * @param args what it would be called with.
+   * @returns whether it may, and why not.
+   */
+  function approve(name: string, args: Record<string, any>): Promise<Approval>;
+  /**
    * Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
    * @param expression numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
    * @returns its value.
    */
   function calculate(expression: string): Promise<number | boolean>;
   /**
-   * Runs a tool, after checking its arguments against its schema.
+   * Tells the categories of the tools there are.
+   * @returns each category with how many tools it has.
+   */
+  function categories(): Promise<Record<string, number>>;
+  /**
+   * Makes one tool of several.
+   * @param name name of the new tool.
+   * @param names the tools it is made of, in order.
+   * @param options what it does, and how they work together.
+   */
+  function compose(name: string, names: Array<string>, options?: ComposeOptions): Promise<void>;
+  /**
+   * Writes about tools, for people or for programs.
+   * @param options about which, and in which format.
+   * @returns the document.
+   */
+  function docs(options?: DocsOptions): Promise<string>;
+  /**
+   * Runs a tool, after checking its arguments against its schema. What it gives is checked too,
+   * where the tool has an output schema.
    * @param name name of the tool.
    * @param args its arguments.
+   * @param options how long it may take.
    * @returns what the tool gives.
    */
-  function execute(name: string, args?: Record<string, any> | null): Promise<any>;
+  function execute(name: string, args?: Record<string, any> | null, options?: ExecuteOptions): Promise<any>;
+  /**
+   * Connects to an MCP server and makes its tools tools of this run. Their schemas are checked
+   * here, and rules and metrics hold for them as for others.
+   * @param server what this run calls the server.
+   * @param options where it is, and which of its tools to take.
+   * @returns the names of the tools here, and what cannot be one.
+   */
+  function fromMcp(server: string, options: FromMcpOptions): Promise<McpTools>;
   /**
    * Describes a tool.
    * @param name name of the tool.
-   * @returns its description and schema.
+   * @returns its description, schema and what else is said of it.
    */
   function getInfo(name: string): Promise<ToolInfo>;
   /**
    * Lists the tools there are.
+   * @param query which of them; all when left out.
    * @returns their names, sorted.
    */
-  function list(): Promise<Array<string>>;
+  function list(query?: ToolQuery): Promise<Array<string>>;
+  /**
+   * Tells how the tools were used in this run.
+   * @returns for each tool that was called, how often, how that ended and how long it took.
+   */
+  function metrics(): Promise<Record<string, ToolMetrics>>;
+  /**
+   * Runs tools at the same time. One that fails does not stop the others.
+   * @param calls names and arguments, at most 1000.
+   * @param options how many at a time.
+   * @returns what came of each, in the order of the calls.
+   */
+  function parallel(calls: Array<ToolCall>, options?: ParallelOptions): Promise<Array<ToolOutcome>>;
+  /**
+   * Runs tools one after another, each with what the one before gave: a map is its arguments,
+   * anything else is given to it as `input`. The first failure ends it.
+   * @param names the tools, in order.
+   * @param input what the first gets.
+   * @returns what the last gives.
+   */
+  function pipeline(names: Array<string>, input?: any): Promise<any>;
   /**
    * Makes a function of the script a tool. The handler gets one map of arguments.
    * @param name name of the tool; letters, digits, _ and -.
    * @param description what it does, for the model that chooses it.
    * @param schema JSON Schema of its arguments, of type object.
    * @param handler the function that does it.
+   * @param options what else is said of it: category, output schema, timeout and so on.
    */
-  function register(name: string, description: string, schema: Record<string, any>, handler: ((...args: any[]) => any)): Promise<void>;
+  function register(name: string, description: string, schema: Record<string, any>, handler: ((...args: any[]) => any), options?: ToolOptions): Promise<void>;
+  /**
+   * Takes away a tool that this run has added.
+   * @param name name of the tool.
+   */
+  function remove(name: string): Promise<void>;
+  /**
+   * Begins to count the use of tools anew.
+   */
+  function resetMetrics(): Promise<void>;
+  /**
+   * Adds a rule about tools for the rest of this run. Of rules that match, the last one counts,
+   * and the stricter of it and what whoever runs the spell has decided.
+   * @param pattern name of a tool; * stands for any letters, such as "file_*".
+   * @param decision "deny", "ask" (a person must agree to each call) or "allow", which takes back an earlier rule of this script.
+   */
+  function restrict(pattern: string, decision: "allow" | "ask" | "deny"): Promise<void>;
+  /**
+   * Finds tools by what is said of them: name, category, tags, description and instructions.
+   * @param text words that must all be there, in any order and case.
+   * @returns names of the tools, those with the words in their name first.
+   */
+  function search(text: string): Promise<Array<string>>;
+  /**
+   * Checks arguments against the schema of a tool, without running it.
+   * @param name name of the tool.
+   * @param args the arguments.
+   * @returns whether they fit, and what is wrong.
+   */
+  function validate(name: string, args: Record<string, any>): Promise<Verdict>;
+  /**
+   * Checks a value against the output schema of a tool; everything fits one without.
+   * @param name name of the tool.
+   * @param result the value.
+   * @returns whether it fits, and what is wrong.
+   */
+  function validateResult(name: string, result: any): Promise<Verdict>;
+}
+
+declare const workflow: {
+  /**
+   * Adds a step.
+   * @param workflow the workflow.
+   * @param step the step.
+   * @param before id of the step it comes before; at the end when left out.
+   * @returns the workflow, so that more can be added.
+   */
+  add(workflow: Workflow, step: Record<string, any>, before?: string | null): Promise<Workflow>;
+  /**
+   * Tells a step that waits for it what was decided.
+   * @param workflow the workflow.
+   * @param step id of the step.
+   * @param approved whether it may go on; if not, the step fails with the code "not_approved".
+   * @param comment what else there is to say.
+   */
+  approve(workflow: Workflow, step: string, approved?: boolean, comment?: string | null): Promise<void>;
+  /**
+   * Ends a run and what its steps are doing; the run fails with the code "cancelled".
+   * @param workflow the workflow. One that is not running stays as it is.
+   */
+  cancel(workflow: Workflow): Promise<void>;
+  /**
+   * Makes a workflow. What is wrong with it is refused here, with the step it is in.
+   * @param definition its name, type, variables and steps; steps can be added later too.
+   * @param handlers functions by the names that `call` has for them.
+   * @returns the workflow.
+   */
+  create(definition?: Record<string, any> | null, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Workflow>;
+  /**
+   * Writes a workflow as text, of which `workflow.import` makes the same again.
+   * @param workflow the workflow. Its functions must be among its handlers.
+   * @param format in which form.
+   * @returns the text.
+   */
+  export(workflow: Workflow, format?: "yaml" | "json"): Promise<string>;
+  /**
+   * Makes a workflow of text.
+   * @param text its definition in YAML or JSON.
+   * @param handlers functions by the names that `call` has for them.
+   * @returns the workflow.
+   */
+  import(text: string, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Workflow>;
+  /**
+   * Draws a workflow as a Mermaid flowchart, coloured by the state of its steps.
+   * @param workflow the workflow.
+   * @returns the text that Mermaid draws.
+   */
+  mermaid(workflow: Workflow): Promise<string>;
+  /**
+   * Waits for the next event.
+   * @param events the stream.
+   * @returns the event, or nothing at the end. The failure that ended the run fails here.
+   */
+  next(events: Workflow_events): Promise<WorkflowEvent | void>;
+  /**
+   * Has no further step of a running workflow begin. Steps that are under way go on.
+   * @param workflow the workflow.
+   */
+  pause(workflow: Workflow): Promise<void>;
+  /**
+   * Takes a step out.
+   * @param workflow the workflow.
+   * @param id id of the step; no other step may use what it gives.
+   * @returns the workflow.
+   */
+  remove(workflow: Workflow, id: string): Promise<Workflow>;
+  /**
+   * Goes on after a pause.
+   * @param workflow the workflow.
+   */
+  resume(workflow: Workflow): Promise<void>;
+  /**
+   * Runs a workflow and waits for its end. The failure of a step fails here, unless it says else.
+   * @param workflow the workflow; it runs once at a time.
+   * @param options its input and variables, and who is told what happens.
+   * @returns the outputs.
+   */
+  run(workflow: Workflow, options?: RunOptions): Promise<WorkflowResult>;
+  /**
+   * Sets a variable. While the workflow runs, only those it has can be set, for that run.
+   * @param workflow the workflow.
+   * @param name name of the variable.
+   * @param value its value.
+   * @returns the workflow.
+   */
+  setVariable(workflow: Workflow, name: string, value: any): Promise<Workflow>;
+  /**
+   * Tells how a workflow stands.
+   * @param workflow the workflow.
+   * @returns its state, and that of each step.
+   */
+  status(workflow: Workflow): Promise<WorkflowStatus>;
+  /**
+   * Gives the steps as they were given.
+   * @param workflow the workflow.
+   * @returns the steps, in their order.
+   */
+  steps(workflow: Workflow): Promise<Array<Record<string, any>>>;
+  /**
+   * Ends a stream early, and the run behind it.
+   * @param events the stream.
+   */
+  stop(events: Workflow_events): Promise<void>;
+  /**
+   * Runs a workflow and tells what happens. It begins when the first event is asked for.
+   * @param workflow the workflow.
+   * @param options its input and variables.
+   * @returns a stream of events; the last one has the output.
+   */
+  stream(workflow: Workflow, options?: RunOptions): Promise<Workflow_events>;
+  /**
+   * Changes a step.
+   * @param workflow the workflow.
+   * @param id id of the step.
+   * @param changes the fields that are to be different.
+   * @returns the workflow.
+   */
+  update(workflow: Workflow, id: string, changes: Record<string, any>): Promise<Workflow>;
+  /**
+   * Checks a definition without making a workflow of it.
+   * @param definition the definition, as a map, or as YAML or JSON.
+   * @param handlers functions by the names that `call` has for them.
+   * @returns whether it is right, and what is wrong with it.
+   */
+  validate(definition: Record<string, any> | string, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Validation>;
+  /**
+   * Gives the variables, as they are now.
+   * @param workflow the workflow.
+   * @returns values by name.
+   */
+  variables(workflow: Workflow): Promise<Record<string, any>>;
+}
+
+declare namespace xml {
+  /**
+   * Reads an XML document. An element is its text, or a map: attributes are under "@name",
+   * children under their name (a list when there are several), text beside them under "#text".
+   * A document type is refused, and with it entities.
+   * @param text the document.
+   * @returns a map with its root element.
+   */
+  function decode(text: string): Promise<Record<string, any>>;
+  /**
+   * Writes a value as an XML document, in the form that `xml.decode` gives.
+   * @param value a map with one key, the root element.
+   * @param options how to write it.
+   * @returns the document.
+   */
+  function encode(value: Record<string, any>, options?: XmlOptions): Promise<string>;
+}
+
+declare namespace yaml {
+  /**
+   * Reads a YAML 1.2 document: `no` and dates are text. Keys are text, tags of one's own are
+   * refused, and aliases count as often as they are used.
+   * @param text the document.
+   * @returns the value it stands for.
+   */
+  function decode(text: string): Promise<any>;
+  /**
+   * Writes a value as YAML. Keys keep their order.
+   * @param value any value but bytes.
+   * @returns the text.
+   */
+  function encode(value: any): Promise<string>;
 }

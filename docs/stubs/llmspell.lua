@@ -88,39 +88,235 @@ function await(promise, timeout) end
 ---@return any[]
 function parallel(list, options) end
 
+---@class AgentLimits
+---@field tokens? integer|nil tokens sent and received.
+---@field cost? number|nil US dollars; a model of unknown price is refused.
+---@field requests? integer|nil requests to models.
+---@field seconds? number|nil how long it may take.
+
+---@class AgentMemory
+---@field max_messages? integer messages that are kept and sent, the newest; at most 1000.
+
+---@class AgentMessage
+---@field role "user"|"assistant" who speaks.
+---@field content string what is said.
+---@field tool_calls? (ToolUse)[]|nil the tools that were run for this answer, in order.
+
 ---@class AgentOptions
----@field model? string|nil "provider/model"; the default model when left out.
+---@field name? string|nil under which it is found, and under which other agents use it.
+---@field description? string|nil what it is good for, told to agents that may use it.
+---@field model? string|pool|nil "provider/model"; the default model when left out.
 ---@field system? string|nil its instructions.
----@field tools? (string)[] names of the tools it may use.
+---@field tools? (string|agent)[]|nil what it may use: names of tools, and other agents, which need a name.
+---@field hand_offs? (agent)[]|nil agents it may leave its task to; they need a name.
+---@field output? table|string|nil what its answer must be: a JSON Schema, or text such as "name, age int".
+---@field output_retries? integer|nil how often it is asked again when its answer does not fit; 2 by default.
 ---@field temperature? number|nil how freely it answers, 0 to 2.
+---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field stop? (string)[]|nil texts at which an answer ends.
 ---@field max_tokens? integer|nil most tokens of one answer.
----@field max_steps? integer most requests to the model in one run.
+---@field max_steps? integer|nil most requests to the model in one run; 20 by default.
+---@field tool_retries? integer|nil how often one tool may fail in a run before the run does; without end by default.
+---@field timeout? number|nil seconds to wait for one answer of the model.
+---@field limits? AgentLimits|nil what one run may use.
+---@field memory? AgentMemory|nil how much of a conversation it keeps.
 
 ---@class AgentReply
 ---@field content string its answer.
 ---@field model string the model that gave it.
 ---@field tool_calls (ToolUse)[] the tools it ran, in order.
----@field input_tokens integer tokens sent to the model.
----@field output_tokens integer tokens the model wrote.
----@field cost number|nil US dollars; nothing when the price of the model is unknown.
+---@field input_tokens integer tokens sent to models.
+---@field output_tokens integer tokens models wrote.
+---@field cost number|nil US dollars; nothing when the price of a model is unknown.
+---@field output? any the answer as data, when the agent has an output schema.
+---@field agent? string|nil name of the agent that answered, if it has one: another after a hand-off.
+---@field steps? integer requests to models.
+
+---@class AgentRunOptions
+---@field history? (AgentMessage)[]|nil the conversation before it, oldest message first.
+---@field on_event? function|nil a function that is given each event as it happens, as `agent.stream` gives them.
+
+---@class AgentStatus
+---@field model string the model it asks.
+---@field running integer runs of it now.
+---@field runs integer runs that came to an answer.
+---@field failures integer runs that failed or were cancelled.
+---@field steps integer requests to models, those of sub-agents included.
+---@field tool_calls integer tools it ran.
+---@field input_tokens integer tokens sent to models.
+---@field output_tokens integer tokens models wrote.
+---@field cost number|nil US dollars; nothing when a price was unknown.
+---@field messages integer messages of its conversation.
+---@field name? string|nil its name, if it has one.
+
+---@class Answer
+---@field text? string|nil what it says.
+---@field data? any what it gives where structured output is asked for; else the same as JSON text.
+---@field tool_calls? (MockCall)[] the tools it wants to be called.
+---@field error? string|nil the code it fails with, such as "rate_limited" or "server_error".
+---@field status? integer|nil the HTTP status it fails with, instead of a code.
+---@field message? string|nil what the failure says.
+---@field retry_after? number|nil seconds after which a failed request may be made again.
+---@field match? string|nil what the question must hold for this answer, * stands for anything; such an answer is given any number of times, the others once each and in order.
+---@field latency? number|nil seconds before it comes.
+---@field input_tokens? integer|nil tokens it says were sent; a guess without.
+---@field output_tokens? integer|nil tokens it says were received; a guess without.
+
+---@class Approval
+---@field allowed boolean whether it may be made.
+---@field reason? string|nil why not, or nothing.
+
+---@class BatchItem
+---@field ok boolean whether it was answered.
+---@field reply? Reply|nil the answer.
+---@field error? ErrorRecord|nil why there is none.
+
+---@class BatchOptions
+---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
+---@field system? string|nil instructions that stand above the conversation.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field max_tokens? integer|nil the longest answer, in tokens.
+---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
+---@field stop? (string)[]|nil texts at which the answer ends.
+---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
+---@field timeout? number|nil seconds to wait for the answer; of a stream, for the next piece.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
+---@field concurrency? integer how many requests there are at the same time, 1 to 64.
 
 ---@class BreakerOptions
 ---@field failure_threshold? integer failures one after another that open it.
 ---@field reset_timeout? number seconds until an open one lets calls through again, to try.
 ---@field half_open_max? integer calls it lets through at a time while it tries.
 
+---@class Change
+---@field path string where, such as "properties.age.type"; "" for the whole.
+---@field kind "added"|"removed"|"changed" what became of it.
+---@field before? any what was there.
+---@field after? any what is there now.
+---@field breaking? boolean whether a value that fits the old schema may not fit the new one.
+
 ---@class ChannelCase
 ---@field receive? channel|nil the channel to receive from.
 ---@field send? channel|nil the channel to send to.
 ---@field value? any what to send.
+
+---@class ChatOptions
+---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
+---@field system? string|nil instructions that stand above the conversation.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field max_tokens? integer|nil the longest answer, in tokens.
+---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
+---@field stop? (string)[]|nil texts at which the answer ends.
+---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
+---@field timeout? number|nil seconds to wait for the answer; of a stream, for the next piece.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
+---@field messages? (Message)[] what was said so far, oldest first.
+---@field max_messages? integer how many messages are kept, 1000 at most; the oldest go first.
 
 ---@class Chosen
 ---@field case string its name; "timeout" or "default" where none was.
 ---@field value any the value that was received.
 ---@field ok boolean false where nothing was sent or received: the channel is closed, or no case was ready.
 
+---@class Collaboration
+---@field content string the answer; of "parallel", all of them.
+---@field method string how they worked together.
+---@field answers (Contribution)[] what each has said, in the order of the agents.
+---@field input_tokens integer tokens sent to models.
+---@field output_tokens integer tokens models wrote.
+---@field cost number|nil US dollars; nothing when the price of a model is unknown.
+
+---@class CollaborationOptions
+---@field method? "sequential"|"parallel"|"leader"|"vote" "sequential", each goes on from what the one before has said; "parallel", all at the same time; "leader", the first makes one answer of what the others say; or "vote", the answer that most of them give.
+---@field share_context? boolean whether each is shown what all others have said: in "sequential" the whole of it, in "parallel" and "vote" before it answers once more.
+
+---@class Comparison
+---@field models (ModelDetails)[] what is known of each, in the order they were named.
+---@field cheapest string|nil the one with the lowest price for as many tokens sent as received, if one is known.
+---@field largest_context string|nil the one with the largest window, if one is known.
+---@field shared_abilities (string)[] what all of them can do.
+
+---@class ComposeOptions
+---@field description? string|nil what it does, for the model that chooses it.
+---@field mode? "pipeline"|"parallel" "pipeline" gives each what the one before gave; "parallel" gives all the same, and gives a map from their names to what came of each.
+
+---@class ConnectionTest
+---@field name string the provider.
+---@field ok boolean whether it does, and takes the key.
+---@field seconds number how long it took.
+---@field code? string|nil what went wrong, such as "key_refused" or "unreachable".
+---@field message? string|nil the same as a sentence.
+
+---@class ContentPart
+---@field type "text"|"image"|"file" what it is.
+---@field text? string|nil the text of a part of type text.
+---@field path? string|nil a file that the grants allow to read.
+---@field url? string|nil an address that the grants allow to fetch; the provider never fetches it.
+---@field data? string|nil the bytes themselves.
+---@field media_type? string|nil such as "image/png"; found out where it is left out.
+
+---@class Contribution
+---@field content string|nil its answer; nothing when it failed.
+---@field agent? string|nil its name, if it has one.
+---@field error? string|nil why it failed, or nothing.
+---@field votes? integer|nil of "vote": how many gave this answer.
+
+---@class CostEstimate
+---@field model string the model as "provider/model".
+---@field input_tokens integer tokens sent.
+---@field output_tokens integer tokens received.
+---@field cost? number|nil US dollars for both; nothing when the price is unknown.
+
+---@class CsvOptions
+---@field delimiter? string the character between cells.
+---@field header? boolean whether the first row has the names of the columns; rows are maps then, else lists.
+---@field columns? (string)[]|nil the names of the columns and their order; those of the first row when left out.
+
+---@class DelegationOptions
+---@field callback_to_source? boolean whether the agent that delegates makes its own answer of what it is told.
+
+---@class DiffOptions
+---@field old? string what the old text is called.
+---@field new? string what the new one is called.
+---@field context? integer lines shown around each change, up to 100.
+
+---@class DocsOptions
+---@field format? "markdown"|"openapi"|"mcp"|"json" "markdown", "openapi" (3.1), "mcp" (what a server answers to tools/list) or "json".
+---@field tools? (string)[]|nil names of the tools; all when left out.
+
+---@class DoubleOptions
+---@field latency? number seconds before each answer.
+---@field chunk_delay? number seconds between the words of a stream.
+---@field cycle? boolean whether it starts again with the first answer after the last.
+
+---@class EmbedOptions
+---@field model? string|nil the model as "provider/model"; by default that of the default model's provider.
+---@field dimensions? integer|nil how many numbers a vector has, where the model can be told.
+---@field timeout? number|nil seconds to wait for the answer.
+
+---@class Embeddings
+---@field vectors ((number)[])[] one vector for each text, in their order.
+---@field model string the model that made them, as "provider/model".
+---@field input_tokens integer tokens sent.
+---@field cost? number|nil US dollars; nothing when the price is unknown.
+
 ---@class EncodeOptions
 ---@field pretty? boolean whether to indent it for people.
+
+---@class Ended
+---@field code integer its exit code; below 0 it is the number of the signal that killed it.
+---@field ok boolean whether the code is 0.
+---@field stdout string what it printed; bytes when it is not UTF-8 text.
+---@field stderr string the same of what it complained.
 
 ---@class ErrorRecord
 ---@field message string what went wrong.
@@ -135,6 +331,15 @@ function parallel(list, options) end
 ---@field context? table<string, any>|nil what else is known of it.
 ---@field attempts? integer|nil how often it was tried.
 
+---@class ExecOptions
+---@field stdin? string|nil what it reads; nothing by default.
+---@field folder? string|nil where it runs; the folder of the session by default.
+---@field timeout? number seconds until it is killed, up to 3600.
+---@field variables? (string)[]|nil names of variables it gets besides PATH, HOME, LANG and the like; each needs a grant (env:NAME), and none may be a secret.
+
+---@class ExecuteOptions
+---@field timeout? number|nil seconds after which it is given up.
+
 ---@class FileEntry
 ---@field name string its name.
 ---@field kind string "file", "directory" or "other".
@@ -146,6 +351,66 @@ function parallel(list, options) end
 ---@field size integer bytes.
 ---@field modified number last change, in seconds since 1970-01-01 UTC.
 
+---@class Finding
+---@field path string the file, as it can be read.
+---@field line? integer|nil number of the line that has the text; nothing when none was looked for.
+---@field text? string|nil that line.
+
+---@class FromMcpOptions
+---@field command? (string)[]|nil program and arguments of a server on stdin and stdout; needs the grant exec.
+---@field url? string|nil address of a server that speaks streamable HTTP; needs the grant net.
+---@field headers? table<string, string>|nil headers of each request to a URL.
+---@field folder? string|nil where a command runs; the folder of the session by default.
+---@field variables? (string)[]|nil names of variables a command gets besides PATH, HOME, LANG and the like.
+---@field timeout? number seconds that connecting, and each call, may take.
+---@field prefix? string|nil what is put in front of their names; the name of the server and an underscore when left out.
+---@field tools? (string)[]|nil names of the tools; all when left out.
+
+---@class HookInfo
+---@field id string its name.
+---@field priority integer its priority.
+---@field enabled boolean whether it has its turns.
+---@field points (string)[] what it looks at, such as "before_generate".
+
+---@class HookOptions
+---@field priority? integer those with a higher one have their turn first.
+---@field before_generate? function|nil is given the request before each request to a model.
+---@field after_generate? function|nil is given the answer after each answer of a model.
+---@field before_tool_call? function|nil is given tool and args before each call of a tool.
+---@field after_tool_call? function|nil is given tool, args, and result or error, after each call of a tool.
+
+---@class Match
+---@field text string what matched.
+---@field groups (string)[] what its groups matched, in order; "" for one that took no part.
+---@field named table<string, string> the same for groups with a name.
+
+---@class McpOptions
+---@field command? (string)[]|nil program and arguments of a server on stdin and stdout; needs the grant exec.
+---@field url? string|nil address of a server that speaks streamable HTTP; needs the grant net.
+---@field headers? table<string, string>|nil headers of each request to a URL.
+---@field folder? string|nil where a command runs; the folder of the session by default.
+---@field variables? (string)[]|nil names of variables a command gets besides PATH, HOME, LANG and the like.
+---@field timeout? number seconds that connecting, and each call, may take.
+
+---@class McpTool
+---@field name string its name there.
+---@field description string what it does.
+---@field schema table JSON Schema of its arguments.
+---@field output_schema? table|nil JSON Schema of what it gives, if the server says.
+---@field is_destructive? boolean|nil whether it may change or delete what was there, if the server says.
+
+---@class McpTools
+---@field names (string)[] their names here, in the order of the server.
+---@field skipped (SkippedTool)[] those that cannot be tools here.
+
+---@class MemberHealth
+---@field model string the model.
+---@field state string "closed" when it is asked, "open" when it is left alone, "half_open" when it is tried.
+---@field available boolean whether it would be asked now.
+---@field retry_after number seconds until it would; 0 for now.
+---@field weight number its share of the requests.
+---@field last_error string|nil code of its last failure.
+
 ---@class MemoryUsage
 ---@field current integer held now, garbage included that was not collected yet.
 ---@field peak integer the most that was held.
@@ -154,7 +419,35 @@ function parallel(list, options) end
 
 ---@class Message
 ---@field role "system"|"user"|"assistant" who speaks.
----@field content string what is said.
+---@field content string|(ContentPart)[] what is said: a text, or a list of parts with texts, images and files.
+
+---@class MockCall
+---@field name string the tool.
+---@field args? table<string, any> its arguments.
+
+---@class ModelDetails
+---@field name string the model as "provider/model".
+---@field provider string the provider alone.
+---@field title? string|nil what people call it.
+---@field context_window? integer|nil most tokens of a conversation.
+---@field input_price? number|nil US dollars for a million tokens sent.
+---@field output_price? number|nil US dollars for a million tokens received.
+---@field cached_price? number|nil US dollars for a million tokens sent that the provider had kept.
+---@field abilities? (string)[]|nil what it can do besides text; left out where nothing is known of its kind.
+---@field deprecated? boolean whether its provider is about to take it away.
+---@field available? boolean whether this session has what it takes to ask it: a key, or an address.
+
+---@class ModelFilter
+---@field provider? string|nil the provider.
+---@field contains? string|nil a part of its name, in any case.
+---@field abilities? ("tools"|"json_schema"|"image_output"|"reasoning"|"caching")[]|nil what it must be able to do.
+---@field min_context? integer|nil tokens its window has at least.
+---@field max_input_price? number|nil US dollars for a million tokens sent, at most.
+---@field max_output_price? number|nil US dollars for a million tokens received, at most.
+---@field available? boolean whether only models that this session can ask are wanted.
+---@field deprecated? boolean whether those that are about to go are wanted too.
+---@field sort? "price"|"context"|"name" what comes first: the cheapest, the largest window, or the name.
+---@field limit? integer how many are given, 500 at most.
 
 ---@class ModelInfo
 ---@field name string the model as "provider/model".
@@ -165,20 +458,97 @@ function parallel(list, options) end
 ---@field output_price? number|nil US dollars for a million tokens received.
 
 ---@class ModelOptions
----@field model? string|nil the model as "provider/model", or a provider for its default model.
+---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
 ---@field temperature? number|nil how freely it chooses its words, 0 for hardly.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
 ---@field stop? (string)[]|nil texts at which the answer ends.
 ---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
 ---@field timeout? number|nil seconds to wait for the answer; of a stream, for the next piece.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
+
+---@class OpenApiOptions
+---@field title? string its title.
+---@field version? string its version.
 
 ---@class Page
 ---@field url string where it came from, after redirects.
 ---@field title string its title, or "".
 ---@field content_type string its media type.
 ---@field text string its content; Markdown when it was HTML.
+
+---@class ParallelOptions
+---@field max_concurrent? integer how many at most, 1 to 64.
+
+---@class PatternOptions
+---@field ignore_case? boolean whether letters match in either case.
+---@field multiline? boolean whether ^ and $ match at every line.
+---@field dot_all? boolean whether . matches the end of a line too.
+---@field limit? integer how many matches at most, up to 1000.
+
+---@class PoolMember
+---@field model string the model as "provider/model", or a provider for its default model.
+---@field weight? number its share of the requests, for the strategy "weighted".
+---@field timeout? number|nil seconds it may take for an answer, instead of the pool's.
+---@field requests_per_minute? integer|nil requests it may be sent in any minute.
+---@field tokens_per_minute? integer|nil tokens it may use in any minute; counted before by a guess.
+
+---@class PoolOptions
+---@field timeout? number seconds a model may take for an answer; of a stream, for its first piece.
+---@field on? (string)[]|nil codes of failures after which another model is asked; all but those of the request by default.
+---@field when_limited? "wait"|"refuse" whether to "wait" when no model may be asked now, or to "refuse".
+---@field failure_threshold? integer failures one after another after which a model is left alone.
+---@field reset_timeout? number seconds until a model that is left alone is tried again.
+---@field agreement? "majority"|"similarity"|"judge" how a consensus is found: by "majority", "similarity" or a "judge".
+---@field threshold? number how alike answers must be for "similarity", 0 to 1.
+---@field judge? string|nil the model that picks the best answer.
+---@field min_answers? integer answers without which there is no consensus.
+
+---@class ProviderInfo
+---@field name string how models of it begin, as in "name/model".
+---@field kind string the protocol it speaks, "mock" for a double, or the provider it stands for.
+---@field origin string "builtin", "settings" when the user has named it, or "script".
+---@field available boolean whether it can be asked: it has the key it needs.
+---@field default_model? string|nil the model that its bare name means.
+---@field url? string|nil its address, without any secret.
+---@field needs? string|nil the variables one of which must hold its key, when none does.
+
+---@class ProviderMetrics
+---@field name string the provider; of a pool, the model.
+---@field requests integer how often it was asked.
+---@field failures integer how many of these failed.
+---@field cancelled integer how many of these nobody waited for any more.
+---@field active integer how many are going on.
+---@field latency number|nil seconds that a request took on average; nothing when none has ended.
+---@field slowest number seconds of the slowest one.
+---@field input_tokens integer tokens sent.
+---@field output_tokens integer tokens received.
+---@field cost number|nil US dollars; nothing when a price is unknown.
+---@field last_error string|nil code of the last failure.
+
+---@class ProviderOptions
+---@field base_url? string|nil address of a server that speaks OpenAI's protocol; it is sent no key.
+---@field provider? string|nil the provider it stands for, with the address and the key of that one.
+---@field model? string|nil the model that its bare name means.
+
+---@class ProviderTemplate
+---@field kind string its name, as a configuration file names it.
+---@field keys (string)[] variables one of which may hold the key.
+---@field needs_key boolean whether it must have one.
+---@field base_urls (string)[] variables one of which may hold the address.
+---@field base_url string the address otherwise.
+---@field default_model? string|nil the model that its bare name means.
+---@field extra? string|nil the extra of llmspell that brings its library.
+
+---@class QueryOptions
+---@field write? boolean whether the query may change it; needs a grant to write the file, which is made when it is missing.
+---@field limit? integer how many rows at most, up to 10,000.
+---@field timeout? number seconds until it is given up, up to 10.
 
 ---@class Received
 ---@field ok boolean whether there was a value.
@@ -192,6 +562,25 @@ function parallel(list, options) end
 ---@field output_tokens integer tokens received.
 ---@field cost? number|nil US dollars; nothing when the price is unknown.
 ---@field finish_reason? string|nil why the answer ended, such as "stop" or "length".
+---@field reasoning? string|nil what the model thought before it answered, where it tells; never part of content.
+---@field usage? TokenUsage|nil the tokens in detail.
+
+---@class Request
+---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
+---@field system? string|nil instructions that stand above the conversation.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field max_tokens? integer|nil the longest answer, in tokens.
+---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
+---@field stop? (string)[]|nil texts at which the answer ends.
+---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
+---@field timeout? number|nil seconds to wait for the answer; of a stream, for the next piece.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
+---@field prompt? string|(ContentPart)[]|nil what to say; either this or messages.
+---@field messages? (Message)[]|nil the conversation so far, oldest first.
 
 ---@class RequestOptions
 ---@field method? string|nil GET, POST, ...
@@ -231,15 +620,155 @@ function parallel(list, options) end
 ---@field jitter? number share of each delay that is left to chance, from 0 to 1: it may be that much shorter.
 ---@field retry_if? function|(string)[]|nil codes to try again at, or a function that is given the error and tells; by default an error that is retryable.
 
+---@class Rows
+---@field columns (string)[] names of the columns.
+---@field rows (table<string, any>)[] a map for each row, without the cells that are NULL.
+---@field more boolean whether there are more rows than were asked for.
+---@field changed integer how many rows were changed.
+
+---@class RunOptions
+---@field input? any what templates call `input`.
+---@field variables? table<string, any>|nil values of variables of the workflow, in the place of those it has.
+---@field on_event? function|nil is given a WorkflowEvent whenever something happens.
+---@field on_approval? function|nil is given {step, message} where somebody has to agree, and tells whether they do; without it a step waits for `workflow.approve`.
+
+---@class SchemaEntry
+---@field name string its name.
+---@field current integer the version that is meant when none is named.
+---@field versions (integer)[] the numbers of all its versions.
+
+---@class SchemaFault
+---@field path string where in the value, such as "items[2].name"; "" for the whole.
+---@field message string what is wrong there.
+
+---@class SchemaVersion
+---@field version integer its number.
+---@field current boolean whether it is the one that is meant when none is named.
+---@field schema table<string, any> the JSON Schema.
+
+---@class SearchOptions
+---@field name? string pattern of its name, such as "*.md"; * and ? stand for any letters.
+---@field text? string|nil text that a line of it has.
+---@field ignore_case? boolean whether letters of the text match in either case.
+---@field limit? integer how many results at most, up to 1000.
+
 ---@class SelectOptions
 ---@field timeout? number|nil seconds to wait; for ever when left out.
 ---@field default? boolean whether not to wait at all.
 
+---@class SkippedTool
+---@field name string its name there.
+---@field reason string why.
+
+---@class StepReport
+---@field id string its name.
+---@field kind string what it is.
+---@field status string "pending", "running", "waiting" (for somebody to agree), "completed", "failed" or "skipped".
+---@field attempts? integer how often it was tried.
+---@field error? string|nil what went wrong at the last attempt.
+
+---@class StreamHandlers
+---@field on_content? function|nil is given each piece of text, all that has come since the last.
+---@field on_complete? function|nil is given the whole answer, a Reply.
+---@field on_error? function|nil is given the error, an ErrorRecord, which is not raised then.
+
+---@class StructuredOptions
+---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
+---@field system? string|nil instructions that stand above the conversation.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field max_tokens? integer|nil the longest answer, in tokens.
+---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
+---@field stop? (string)[]|nil texts at which the answer ends.
+---@field seed? integer|nil a number that makes answers repeatable where the provider can.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
+---@field timeout? number|nil seconds to wait for the answer; of a stream, for the next piece.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
+---@field mode? "auto"|"native"|"tool"|"prompted" how it is told the form: by its provider, as a tool it calls, or in words; "auto" takes the first of these that it has.
+---@field retries? integer how often it is asked again, with what was wrong, from 0 to 10.
+
+---@class TokenUsage
+---@field input_tokens integer tokens sent.
+---@field output_tokens integer tokens received, reasoning included.
+---@field total_tokens integer both together.
+---@field cached_tokens? integer|nil those of the sent ones that the provider had kept; left out when it did not say.
+---@field reasoning_tokens? integer|nil tokens of reasoning; left out when it did not say.
+
+---@class ToolCall
+---@field name string the tool.
+---@field args? table<string, any>|nil its arguments.
+
+---@class ToolExample
+---@field args table<string, any> its arguments.
+---@field result? any what it gives.
+---@field description? string|nil what it shows.
+
+---@class ToolFailure
+---@field code string what it is called.
+---@field message string what happened.
+
 ---@class ToolInfo
+---@field category? string|nil what it is for, in a word, such as "files".
+---@field tags? (string)[]|nil words to find it by.
+---@field version? string|nil its version.
+---@field usage_instructions? string|nil when and how to use it, at more length than the description.
+---@field examples? (ToolExample)[]|nil calls with what they give.
+---@field constraints? (string)[]|nil what it cannot do, a sentence each.
+---@field error_guidance? table<string, string>|nil code of an error -> what to do about it.
+---@field is_deterministic? boolean|nil whether the same arguments always give the same.
+---@field is_destructive? boolean|nil whether it may change or delete what was there.
+---@field requires_confirmation? boolean|nil whether a person must agree to each call.
+---@field estimated_latency? "fast"|"medium"|"slow"|nil "fast" for milliseconds, "medium" for seconds, "slow" for longer.
+---@field output_schema? table|nil JSON Schema of what it gives, which is checked.
+---@field timeout? number|nil seconds after which a call of it is given up.
+---@field permissions? (string)[]|nil kinds of grants it uses, such as "net".
+---@field deprecated? boolean|nil whether another tool should be used instead.
+---@field experimental? boolean|nil whether it may change or go.
 ---@field name string its name.
 ---@field description string what it does.
 ---@field schema table<string, any> JSON Schema of its arguments.
----@field origin string "builtin", "host" when the program that runs the spell gave it, or "script".
+---@field origin string "builtin", "host" when the program that runs the spell gave it, "script", or "mcp", "agent" and "spell" when it stands for a tool of a server, an agent or a spell.
+
+---@class ToolMetrics
+---@field calls? integer calls of it.
+---@field failures? integer those that failed, the following included.
+---@field refused? integer those refused before it ran: wrong arguments, no grant, nobody agreed.
+---@field timeouts? integer those given up because they took too long.
+---@field seconds? number time that all took.
+---@field slowest? number seconds of the slowest.
+---@field last_error? string|nil code of the last failure, or nothing.
+
+---@class ToolOptions
+---@field category? string|nil what it is for, in a word, such as "files".
+---@field tags? (string)[]|nil words to find it by.
+---@field version? string|nil its version.
+---@field usage_instructions? string|nil when and how to use it, at more length than the description.
+---@field examples? (ToolExample)[]|nil calls with what they give.
+---@field constraints? (string)[]|nil what it cannot do, a sentence each.
+---@field error_guidance? table<string, string>|nil code of an error -> what to do about it.
+---@field is_deterministic? boolean|nil whether the same arguments always give the same.
+---@field is_destructive? boolean|nil whether it may change or delete what was there.
+---@field requires_confirmation? boolean|nil whether a person must agree to each call.
+---@field estimated_latency? "fast"|"medium"|"slow"|nil "fast" for milliseconds, "medium" for seconds, "slow" for longer.
+---@field output_schema? table|nil JSON Schema of what it gives, which is checked.
+---@field timeout? number|nil seconds after which a call of it is given up.
+---@field permissions? (string)[]|nil kinds of grants it uses, such as "net".
+---@field deprecated? boolean|nil whether another tool should be used instead.
+---@field experimental? boolean|nil whether it may change or go.
+
+---@class ToolOutcome
+---@field ok boolean whether it succeeded.
+---@field value? any what the tool gave.
+---@field error? ToolFailure|nil why it failed, or nothing.
+
+---@class ToolQuery
+---@field category? string|nil of this category.
+---@field tags? (string)[]|nil with all of these tags.
+---@field permission? string|nil that use this kind of grant.
+---@field origin? string|nil from there: "builtin", "host", "script", "mcp", "agent" or "spell".
+---@field deprecated? boolean|nil whether another should be used instead.
 
 ---@class ToolUse
 ---@field name string name of the tool.
@@ -247,9 +776,66 @@ function parallel(list, options) end
 ---@field result? any what it gave; nothing when it failed.
 ---@field error? string|nil why it failed, or nothing.
 
+---@class Validation
+---@field valid boolean whether the value fits.
+---@field errors (SchemaFault)[] what is wrong with it, 10 faults at most.
+
+---@class Verdict
+---@field valid boolean whether it does.
+---@field errors (string)[] what is wrong, each with its path; empty when nothing is.
+
+---@class WebResult
+---@field title string title of the page.
+---@field url string its address.
+---@field snippet string what it says, in short.
+
+---@class WebSearchOptions
+---@field limit? integer how many results at most, up to 50.
+---@field language? string|nil such as "en"; the choice of the server when left out.
+
+---@class WorkflowEvent
+---@field type string what: "workflow_started", "step_started", "step_retrying", "step_waiting" (for somebody to agree), "step_completed", "step_failed", "step_skipped", "workflow_paused", "workflow_resumed", "workflow_completed", "workflow_failed" or "workflow_cancelled".
+---@field step? string|nil id of the step.
+---@field attempt? integer|nil which attempt of the step it was, from 1.
+---@field output? any what the step, or the workflow, gave.
+---@field error? string|nil what went wrong.
+---@field message? string|nil what somebody has to agree to.
+
+---@class WorkflowResult
+---@field output any of the last step; of parallel steps and of a graph a map of outputs by step.
+---@field outputs table<string, any> the output of each step that has one, by id.
+---@field variables table<string, any> the variables at the end.
+---@field steps (StepReport)[] how each step ended.
+
+---@class WorkflowStatus
+---@field name string its name.
+---@field status string "created", "running", "paused", "completed", "failed" or "cancelled".
+---@field steps (StepReport)[] its steps, as they stand in the definition.
+---@field variables table<string, any> the variables.
+---@field error? string|nil what ended it.
+
+---@class XmlOptions
+---@field pretty? boolean whether to indent it for people.
+
 ---A model with instructions and tools.
+---
+---`chat` keeps a conversation, `run` knows of none.
 ---@class agent
----@field run fun(self: agent, prompt: string): AgentReply Gives an agent a task and waits until it is done.
+---@field add_tools fun(self: agent, tools: (string|agent)[]): nil Lets an agent use more tools.
+---@field as_tool fun(self: agent, name: string, description: string|nil): nil Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}.
+---@field cancel fun(self: agent): integer Ends all that an agent is working on. Who waits for it gets an error, "cancelled".
+---@field chat fun(self: agent, prompt: string): AgentReply Goes on with the conversation with an agent. When it fails, nothing is added to it.
+---@field clone fun(self: agent, options: AgentOptions): agent Makes an agent like another one, without its name and its conversation.
+---@field configure fun(self: agent, options: AgentOptions): nil Changes an agent. Runs that are under way go on as they began.
+---@field delegate fun(self: agent, to: agent, task: string, options: DelegationOptions): AgentReply Has one agent give another one a task.
+---@field export fun(self: agent): string Writes an agent and its conversation as JSON: tools by name, no keys.
+---@field get_tools fun(self: agent): (string)[] Lists what an agent may use.
+---@field history fun(self: agent): (AgentMessage)[] Gives the conversation with an agent, as far as it is kept.
+---@field remove fun(self: agent): nil Has an agent be found by its name no more. Whoever holds it can still use it.
+---@field reset fun(self: agent, history: (AgentMessage)[]|nil): nil Has the conversation with an agent begin anew.
+---@field run fun(self: agent, prompt: string, options: AgentRunOptions): AgentReply Gives an agent a task and waits until it is done.
+---@field status fun(self: agent): AgentStatus Tells what an agent is doing and has done.
+---@field stream fun(self: agent, prompt: string, history: (AgentMessage)[]|nil): stream Gives an agent a task and tells what happens: events with a type, as in docs/agents.md.
 
 ---A circuit breaker.
 ---
@@ -275,27 +861,189 @@ function parallel(list, options) end
 ---@field try_receive fun(self: channel): Received Receives if that takes no waiting.
 ---@field try_send fun(self: channel, value: any): boolean Sends a plain value if that takes no waiting.
 
+---A conversation with a model, which is told all that was said before.
+---
+---Messages count against the memory of the run. A message that is not answered is not kept.
+---@class chat
+---@field clear fun(self: chat): nil Forgets what was said. Instructions and options stay.
+---@field export fun(self: chat): ChatOptions Gives all of a chat as plain data, from which llm.chat makes it again.
+---@field history fun(self: chat): (Message)[] Gives what was said so far.
+---@field send fun(self: chat, content: string|(ContentPart)[]): Reply Says something and waits for the answer. A message that is not answered is not kept.
+---@field stream fun(self: chat, content: string|(ContentPart)[], handlers: StreamHandlers): Reply|nil Says something and has functions told of the answer while it comes.
+
+---An answer that comes as data, in ever larger parts; the last one fits the schema.
+---
+---It can be iterated with the language's own loop; closing it early stops the request behind it.
+---@class object_stream
+---@operator call: any
+---@field close fun(self: object_stream): nil Stops a stream early. Closing one that has ended does nothing.
+---@field next fun(self: object_stream): any Waits until more has come.
+---@field result fun(self: object_stream): any Waits for the whole value.
+
+---Several models that are asked as one.
+---
+---It can be named wherever a model is: as its handle, or as "pool/NAME".
+---@class pool
+---@field generate fun(self: pool, prompt: string, options: ModelOptions): string Asks a pool and waits for the whole answer.
+---@field generate_message fun(self: pool, messages: (Message)[], options: ModelOptions): Reply Continues a conversation with a pool.
+---@field health fun(self: pool): (MemberHealth)[] Tells which models of a pool would be asked now.
+---@field metrics fun(self: pool): (ProviderMetrics)[] Tells what a pool has asked of each of its models.
+---@field reset fun(self: pool): nil Forgets the failures and counts of all models of a pool. Limits a minute hold on.
+---@field set_weight fun(self: pool, model: string, weight: number): nil Changes the share of the requests that a model of a pool gets.
+---@field stream fun(self: pool, prompt: string, options: ModelOptions): stream Asks a pool and gives the answer piece by piece, as it comes.
+
 ---An answer that is still coming.
 ---
 ---It can be iterated with the language's own loop; closing it early stops the work behind it.
 ---@class stream
 ---@operator call: any
 ---@field close fun(self: stream): nil Stops a stream early. Closing one that has ended does nothing.
----@field next fun(self: stream): string|nil Waits for the next piece.
+---@field each fun(self: stream, handlers: StreamHandlers): any Reads a stream to its end and has functions told of it.
+---@field next fun(self: stream): any Waits for the next piece. On a stream that was closed it fails with the code "closed".
+---@field reply fun(self: stream): any Gives the whole answer of a stream that has ended, with what it used.
+
+---Steps that are done in order, at the same time, in a graph, or again and again.
+---
+---It runs once at a time, as often as one likes, and knows how its last run stands.
+---@class workflow
+---@field add fun(self: workflow, step: table<string, any>, before: string|nil): workflow Adds a step.
+---@field approve fun(self: workflow, step: string, approved: boolean, comment: string|nil): nil Tells a step that waits for it what was decided.
+---@field cancel fun(self: workflow): nil Ends a run and what its steps are doing; the run fails with the code "cancelled".
+---@field export fun(self: workflow, format: "yaml"|"json"): string Writes a workflow as text, of which `workflow.import` makes the same again.
+---@field mermaid fun(self: workflow): string Draws a workflow as a Mermaid flowchart, coloured by the state of its steps.
+---@field pause fun(self: workflow): nil Has no further step of a running workflow begin. Steps that are under way go on.
+---@field remove fun(self: workflow, id: string): workflow Takes a step out.
+---@field resume fun(self: workflow): nil Goes on after a pause.
+---@field run fun(self: workflow, options: RunOptions): WorkflowResult Runs a workflow and waits for its end. The failure of a step fails here, unless it says else.
+---@field set_variable fun(self: workflow, name: string, value: any): workflow Sets a variable. While the workflow runs, only those it has can be set, for that run.
+---@field status fun(self: workflow): WorkflowStatus Tells how a workflow stands.
+---@field steps fun(self: workflow): (table<string, any>)[] Gives the steps as they were given.
+---@field stream fun(self: workflow, options: RunOptions): workflow_events Runs a workflow and tells what happens. It begins when the first event is asked for.
+---@field update fun(self: workflow, id: string, changes: table<string, any>): workflow Changes a step.
+---@field variables fun(self: workflow): table<string, any> Gives the variables, as they are now.
+
+---What happens in a run of a workflow, one WorkflowEvent after another.
+---
+---It can be iterated with the language's own loop. The run waits for a reader that is slower, and
+---closing it early cancels the run.
+---@class workflow_events
+---@operator call: any
+---@field next fun(self: workflow_events): WorkflowEvent|nil Waits for the next event.
+---@field stop fun(self: workflow_events): nil Ends a stream early, and the run behind it.
 
 ---@class agentlib
 agent = {}
+
+---Lets an agent use more tools.
+---@param agent agent the agent.
+---@param tools (string|agent)[] names of tools, and other agents.
+function agent.add_tools(agent, tools) end
+
+---Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}.
+---@param agent agent the agent.
+---@param name string name of the tool.
+---@param description? string|nil what it does, for the model that chooses it; that of the agent by default.
+function agent.as_tool(agent, name, description) end
+
+---Ends all that an agent is working on. Who waits for it gets an error, "cancelled".
+---@param agent agent the agent.
+---@return integer # how many runs were ended.
+function agent.cancel(agent) end
+
+---Goes on with the conversation with an agent. When it fails, nothing is added to it.
+---@param agent agent the agent.
+---@param prompt string what to say.
+---@return AgentReply # its answer, and the tools it used.
+function agent.chat(agent, prompt) end
+
+---Makes an agent like another one, without its name and its conversation.
+---@param agent agent the agent.
+---@param options? AgentOptions what is to be different.
+---@return agent # the new agent.
+function agent.clone(agent, options) end
+
+---Has several agents work on one task.
+---@param agents (agent)[] the agents, 32 at most.
+---@param task string what to do.
+---@param options? CollaborationOptions how they work together.
+---@return Collaboration # what came of it, and what each has said.
+function agent.collaborate(agents, task, options) end
+
+---Changes an agent. Runs that are under way go on as they began.
+---@param agent agent the agent.
+---@param options AgentOptions what to change; what is left out stays.
+function agent.configure(agent, options) end
 
 ---Makes an agent.
 ---@param options? AgentOptions its model, instructions and tools.
 ---@return agent # the agent.
 function agent.create(options) end
 
+---Has one agent give another one a task.
+---@param agent agent the agent in whose name it is asked.
+---@param to agent the agent that does it.
+---@param task string what to do.
+---@param options? DelegationOptions whether the first agent makes its own answer of it.
+---@return AgentReply # the answer of the one that spoke last.
+function agent.delegate(agent, to, task, options) end
+
+---Writes an agent and its conversation as JSON: tools by name, no keys.
+---@param agent agent the agent.
+---@return string # the text.
+function agent.export(agent) end
+
+---Finds an agent of this spell.
+---@param name string its name.
+---@return agent # the agent.
+function agent.get(name) end
+
+---Lists what an agent may use.
+---@param agent agent the agent.
+---@return (string)[] # names of tools and of other agents, in the order they were given.
+function agent.get_tools(agent) end
+
+---Gives the conversation with an agent, as far as it is kept.
+---@param agent agent the agent.
+---@return (AgentMessage)[] # what was said, oldest message first.
+function agent.history(agent) end
+
+---Makes an agent of what `agent.export` wrote. The tools it names must be there.
+---@param text string the text.
+---@param name? string|nil its name; that in the text by default.
+---@return agent # the agent, with its conversation.
+function agent.import(text, name) end
+
+---Lists the agents of this spell that have a name.
+---@return (string)[] # their names, sorted.
+function agent.list() end
+
+---Has an agent be found by its name no more. Whoever holds it can still use it.
+---@param agent agent the agent.
+function agent.remove(agent) end
+
+---Has the conversation with an agent begin anew.
+---@param agent agent the agent.
+---@param history? (AgentMessage)[]|nil what was said before, oldest message first; nothing when left out.
+function agent.reset(agent, history) end
+
 ---Gives an agent a task and waits until it is done.
 ---@param agent agent the agent.
 ---@param prompt string the task.
+---@param options? AgentRunOptions what was said before, and who is told what happens.
 ---@return AgentReply # its answer, and the tools it used.
-function agent.run(agent, prompt) end
+function agent.run(agent, prompt, options) end
+
+---Tells what an agent is doing and has done.
+---@param agent agent the agent.
+---@return AgentStatus # its runs, and what they used.
+function agent.status(agent) end
+
+---Gives an agent a task and tells what happens: events with a type, as in docs/agents.md.
+---@param agent agent the agent.
+---@param prompt string the task.
+---@param history? (AgentMessage)[]|nil the conversation before it, oldest message first.
+---@return stream # a stream of events; the last is of type "done" and has the reply.
+function agent.stream(agent, prompt, history) end
 
 ---@class breakerlib
 breaker = {}
@@ -380,6 +1128,82 @@ function channel.try_receive(channel) end
 ---@param value any the value.
 ---@return boolean # whether it was sent.
 function channel.try_send(channel, value) end
+
+---@class chatlib
+chat = {}
+
+---Forgets what was said. Instructions and options stay.
+---@param chat chat the chat.
+function chat.clear(chat) end
+
+---Gives all of a chat as plain data, from which llm.chat makes it again.
+---@param chat chat the chat.
+---@return ChatOptions # its options, with the messages so far.
+function chat.export(chat) end
+
+---Gives what was said so far.
+---@param chat chat the chat.
+---@return (Message)[] # the messages, oldest first.
+function chat.history(chat) end
+
+---Says something and waits for the answer. A message that is not answered is not kept.
+---@param chat chat the chat; while it waits for an answer, this fails with the code "busy".
+---@param content string|(ContentPart)[] what to say: a text, or parts with texts, images and files.
+---@return Reply # the answer.
+function chat.send(chat, content) end
+
+---Says something and has functions told of the answer while it comes.
+---@param chat chat the chat.
+---@param content string|(ContentPart)[] what to say.
+---@param handlers StreamHandlers the functions; without on_error, an error is raised.
+---@return Reply|nil # the whole answer; nothing where a handler was given the error.
+function chat.stream(chat, content, handlers) end
+
+---@class cryptolib
+crypto = {}
+
+---Reads base64, in either form, with or without padding.
+---@param text string the base64 text.
+---@return string # what it stands for; bytes when that is not UTF-8 text.
+function crypto.base64_decode(text) end
+
+---Writes text or bytes as base64.
+---@param data string what to write.
+---@param url? boolean whether to use the letters that may stand in a URL, without padding.
+---@return string # the base64 text.
+function crypto.base64_encode(data, url) end
+
+---Makes a digest of text or bytes. SHA-1 and MD5 protect nothing any more.
+---@param data string what to digest.
+---@param algorithm? "sha256"|"sha512"|"sha1"|"md5" how.
+---@return string # the digest in hexadecimal letters.
+function crypto.hash(data, algorithm) end
+
+---Makes an authentication code (HMAC) of text or bytes.
+---@param key string the secret both sides have.
+---@param data string what to sign.
+---@param algorithm? "sha256"|"sha512"|"sha1"|"md5" how.
+---@return string # the code in hexadecimal letters.
+function crypto.hmac(key, data, algorithm) end
+
+---Makes a name that nobody else has: a random UUID.
+---@return string # such as "0b8e7a52-6d4c-4c5e-9a2f-3a1f6f2d9f10".
+function crypto.uuid() end
+
+---@class csvlib
+csv = {}
+
+---Reads CSV text. Every cell is text.
+---@param text string the CSV text; cells with the delimiter, quotes or line ends stand in quotes.
+---@param options? CsvOptions how it is written.
+---@return (any)[] # the rows: maps by the names of the columns, or lists when there is no header.
+function csv.decode(text, options) end
+
+---Writes rows as CSV text.
+---@param rows (any)[] the rows, all maps or all lists; cells are text, numbers or booleans.
+---@param options? CsvOptions how to write them.
+---@return string # the text.
+function csv.encode(rows, options) end
 
 ---@class envlib
 env = {}
@@ -529,10 +1353,57 @@ function fs.read_bytes(path) end
 ---@param path string its path.
 function fs.remove(path) end
 
+---Finds files beneath a folder by their name, and lines in them by their text. Links are not
+---followed, and what may not be read is passed over.
+---@param path? string path of the folder.
+---@param options? SearchOptions what to find.
+---@return (Finding)[] # the files, or the lines with the text, at most as many as `limit` says.
+function fs.search(path, options) end
+
 ---Writes a file, replacing it as a whole or not at all.
 ---@param path string path of the file; its folder must exist.
 ---@param content string the new content.
 function fs.write(path, content) end
+
+---@class hookslib
+hooks = {}
+
+---Takes every hook of this spell away.
+function hooks.clear() end
+
+---Has a hook have no turns until it is enabled.
+---@param id string its name.
+function hooks.disable(id) end
+
+---Has a hook that was disabled have its turns again.
+---@param id string its name.
+function hooks.enable(id) end
+
+---Describes a hook.
+---@param id string its name.
+---@return HookInfo # its priority, whether it is enabled, and what it looks at.
+function hooks.get(id) end
+
+---Lists the hooks of this spell.
+---@return (HookInfo)[] # each, in the order of their turns.
+function hooks.list() end
+
+---Adds a hook. It looks at all requests and calls of this spell, those of its agents included.
+---
+---One that raises an error has the request or call fail with it. Registering an id again replaces
+---the hook.
+---@param id string its name.
+---@param options HookOptions what it looks at, and its priority.
+function hooks.register(id, options) end
+
+---Changes when a hook has its turn.
+---@param id string its name.
+---@param priority integer those with a higher one come first.
+function hooks.set_priority(id, priority) end
+
+---Takes a hook away.
+---@param id string its name.
+function hooks.unregister(id) end
 
 ---@class httplib
 http = {}
@@ -560,6 +1431,13 @@ function http.post(url, body, headers) end
 ---@param options? RequestOptions method, headers, body and so on.
 ---@return Response # the answer.
 function http.request(url, options) end
+
+---Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
+---grant as any other.
+---@param query string what to search for.
+---@param options? WebSearchOptions how many results, and in which language.
+---@return (WebResult)[] # the results, the best first.
+function http.search(query, options) end
 
 ---@class iolib
 io = {}
@@ -607,6 +1485,33 @@ function usage() end
 ---@class llmlib
 llm = {}
 
+---Asks many times, so many at the same time. One failure does not lose the other answers.
+---@param requests (string|Request)[] prompts, or requests as llm.complete takes them.
+---@param options? BatchOptions how many at the same time, and what holds for all requests.
+---@return (BatchItem)[] # what became of each, in their order.
+function llm.batch(requests, options) end
+
+---Begins a conversation, or goes on with one that was exported.
+---@param options? ChatOptions which model, how it should answer, and what was said before.
+---@return chat # the chat.
+function llm.chat(options) end
+
+---Asks a model, all in one table: {model = ..., messages = {...}, temperature = ...}.
+---@param request Request what to say, which model, and how it should answer.
+---@return Reply # the answer, with the model that gave it and what it used.
+function llm.complete(request) end
+
+---Estimates how many tokens a text or a conversation has. Nobody is asked.
+---@param text string|(Message)[] the text, or the messages.
+---@return integer # the estimate that budgets reserve: a quarter of its bytes, 1600 for an image or a file.
+function llm.count_tokens(text) end
+
+---Makes vectors of texts: texts that mean the same have vectors that are near.
+---@param texts string|(string)[] a text, or up to 32.
+---@param options? EmbedOptions which model, and how long the vectors are.
+---@return Embeddings # the vectors, and what they took.
+function llm.embed(texts, options) end
+
 ---Asks a model and waits for the whole answer.
 ---@param prompt string what to say to the model.
 ---@param options? ModelOptions which model, and how it should answer.
@@ -619,15 +1524,150 @@ function llm.generate(prompt, options) end
 ---@return Reply # the answer, with the model that gave it and what it used.
 function llm.generate_message(messages, options) end
 
----Lists the models that can be asked here.
+---Tells what was set with llm.set_defaults.
+---@return ModelOptions # the options.
+function llm.get_defaults() end
+
+---Lists the models that can be asked here, those of an Ollama that answers among them.
 ---@return (ModelInfo)[] # what is known of each; what is unknown is left out.
 function llm.models() end
 
+---Forgets what was set with llm.set_defaults.
+function llm.reset_defaults() end
+
+---Sets what holds for all later requests of `llm` in this run that do not say otherwise.
+---@param options ModelOptions what to set; what is left out stays as it was.
+function llm.set_defaults(options) end
+
 ---Asks a model and gives the answer piece by piece, as it comes.
----@param prompt string what to say to the model.
+---@param prompt string|(Message)[] what to say to the model, or the conversation so far.
 ---@param options? ModelOptions which model, and how it should answer.
 ---@return stream # a stream of texts.
 function llm.stream(prompt, options) end
+
+---@class llm_poollib
+llm.pool = {}
+
+---Makes a pool of models. It can be given wherever a model is named, as it is or as
+---"pool/NAME".
+---@param name string its name in this run.
+---@param models (string|PoolMember)[] its models, in order: names, or maps with a weight, a timeout and limits.
+---@param strategy? "fallback"|"round_robin"|"weighted"|"least_used"|"fastest"|"consensus" who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
+---@param options? PoolOptions when a model is given up, and how they agree.
+---@return pool # the pool.
+function llm.pool.create(name, models, strategy, options) end
+
+---Asks a pool and waits for the whole answer.
+---@param pool pool the pool.
+---@param prompt string what to say to the model.
+---@param options? ModelOptions how it should answer.
+---@return string # the text of the answer.
+function llm.pool.generate(pool, prompt, options) end
+
+---Continues a conversation with a pool.
+---@param pool pool the pool.
+---@param messages (Message)[] the conversation so far, oldest first.
+---@param options? ModelOptions how the model should answer.
+---@return Reply # the answer, with the model that gave it and what that used.
+function llm.pool.generate_message(pool, messages, options) end
+
+---Finds a pool that was made before.
+---@param name string its name.
+---@return pool # the pool.
+function llm.pool.get(name) end
+
+---Tells which models of a pool would be asked now.
+---@param pool pool the pool.
+---@return (MemberHealth)[] # the state of each.
+function llm.pool.health(pool) end
+
+---Lists the pools of this run.
+---@return (string)[] # their names, as models are named: "pool/NAME".
+function llm.pool.list() end
+
+---Tells what a pool has asked of each of its models.
+---@param pool pool the pool.
+---@return (ProviderMetrics)[] # requests, failures, seconds, tokens and dollars of each.
+function llm.pool.metrics(pool) end
+
+---Forgets a pool, which cannot be asked any more. What it is doing goes on.
+---@param name string its name.
+---@return boolean # whether there was one.
+function llm.pool.remove(name) end
+
+---Forgets the failures and counts of all models of a pool. Limits a minute hold on.
+---@param pool pool the pool.
+function llm.pool.reset(pool) end
+
+---Changes the share of the requests that a model of a pool gets.
+---@param pool pool the pool.
+---@param model string the model.
+---@param weight number its share, beside the others'; 0 for none.
+function llm.pool.set_weight(pool, model, weight) end
+
+---Asks a pool and gives the answer piece by piece, as it comes.
+---
+---Another model is asked as long as there was no piece. An answer of "fastest" or "consensus"
+---comes in one piece.
+---@param pool pool the pool.
+---@param prompt string what to say to the model.
+---@param options? ModelOptions how it should answer.
+---@return stream # a stream of texts.
+function llm.pool.stream(pool, prompt, options) end
+
+---@class llm_providerslib
+llm.providers = {}
+
+---Tells what a model made by `create_mock` was asked: the last 100 prompts.
+---@param name string its name.
+---@return (string)[] # the prompts, oldest first; 2000 characters of each.
+function llm.providers.calls(name) end
+
+---Adds a provider for this run: another name for one of the user's, or a server of one's own.
+---
+---A server is sent no key, and needs a grant `net` for its address.
+---@param name string what models of it begin with, as in "name/model".
+---@param options ProviderOptions what it stands for, or where it is.
+---@return string # the name.
+function llm.providers.create(name, options) end
+
+---Makes a model that only stands in for one: for tests, without network or cost.
+---@param name string its name in this run.
+---@param answers (string|Answer)[]|function what it says: a list of texts, and of maps with text, data, tool calls or a failure; or a function that is given the question (prompt, system, messages, tools, call) and gives one.
+---@param options? DoubleOptions how slow it is, and whether it starts again after the last answer.
+---@return string # the model, "mock/NAME", to be named where a model is.
+function llm.providers.create_mock(name, answers, options) end
+
+---Describes a provider.
+---@param name string its name.
+---@return ProviderInfo # what is known of it.
+function llm.providers.get(name) end
+
+---Lists the providers that the grants allow to ask, and those the script has made.
+---@return (ProviderInfo)[] # what is known of each.
+function llm.providers.list() end
+
+---Tells what was asked of each provider in this run, agents and pools included.
+---@return (ProviderMetrics)[] # requests, failures, seconds, tokens and dollars of each.
+function llm.providers.metrics() end
+
+---Forgets a provider, or a model of `create_mock`, that this script has made.
+---@param name string its name.
+---@return boolean # whether there was one.
+function llm.providers.remove(name) end
+
+---Starts the counts of `metrics` anew.
+function llm.providers.reset_metrics() end
+
+---Lists the kinds of provider that a user can configure.
+---@return (ProviderTemplate)[] # what each needs.
+function llm.providers.templates() end
+
+---Asks a provider for its list of models, which costs nothing, to see whether it answers.
+---@param name string the provider.
+---@param timeout? number seconds to wait.
+---@return ConnectionTest # whether it answers and takes the key.
+function llm.providers.test_connection(name, timeout) end
 
 ---@class loglib
 log = {}
@@ -652,6 +1692,178 @@ function log.info(message, fields) end
 ---@param fields? table<string, any>|nil named values to show with it.
 function log.warn(message, fields) end
 
+---@class mcplib
+mcp = {}
+
+---Calls a tool of an MCP server.
+---@param name string what this run calls the server.
+---@param tool string name of the tool.
+---@param args? table<string, any>|nil its arguments.
+---@return any # its structured result, else its text, else the parts of its result.
+function mcp.call(name, tool, args) end
+
+---Ends the connection to an MCP server. Tools of it that were registered stay, and fail.
+---@param name string what this run calls the server.
+function mcp.close(name) end
+
+---Connects to an MCP server until the run ends.
+---@param name string what this run calls the server.
+---@param options McpOptions where it is: a command (needs the grant exec) or a URL (needs the grant net).
+---@return (McpTool)[] # its tools.
+function mcp.connect(name, options) end
+
+---@class modelinfolib
+modelinfo = {}
+
+---Puts models beside each other.
+---@param names (string)[] the models, as "provider/model".
+---@return Comparison # what is known of each, and which is cheapest and has the largest window.
+function modelinfo.compare(names) end
+
+---Estimates what a request would cost.
+---@param name string the model as "provider/model".
+---@param input_tokens integer tokens sent; llm.count_tokens estimates them.
+---@param output_tokens? integer tokens received.
+---@return CostEstimate # the cost; left out when the price is unknown, never 0 instead.
+function modelinfo.estimate_cost(name, input_tokens, output_tokens) end
+
+---Finds models.
+---@param filter? ModelFilter which, in which order, and how many.
+---@return (ModelDetails)[] # what is known of each.
+function modelinfo.find(filter) end
+
+---Tells what is known of a model.
+---@param name string the model as "provider/model".
+---@return ModelDetails # what is known; the rest is left out.
+function modelinfo.get(name) end
+
+---Lists the models on record.
+---@param provider? string|nil the provider; those of all when left out.
+---@return (string)[] # their names, as "provider/model", sorted.
+function modelinfo.list(provider) end
+
+---Lists the providers whose models are on record.
+---@return (string)[] # their names, sorted.
+function modelinfo.providers() end
+
+---Gives the cheapest model that fits, or the one with the largest window.
+---@param filter ModelFilter which models fit; its sort is "price" or "context"; how good one is, no record says.
+---@return ModelDetails|nil # the model, or nothing when none fits.
+function modelinfo.recommend(filter) end
+
+---@class processlib
+process = {}
+
+---Runs a program to its end, without a shell: no variable, pattern or pipe in an argument
+---means anything. It is killed, with all it started, when it takes too long or prints too much.
+---@param argv (string)[] the program and its arguments. A name needs the grant exec:NAME, a path that of the path.
+---@param options? ExecOptions what it reads, where it runs and how long it may take.
+---@return Ended # how it ended and what it printed.
+function process.exec(argv, options) end
+
+---@class schemalib
+schema = {}
+
+---Forgets a schema.
+---@param name string its name.
+---@param version? integer|nil which version; all of them when left out.
+function schema.delete(name, version) end
+
+---Lists what is different between two schemas.
+---@param before table|string the old schema.
+---@param after table|string the new schema.
+---@return (Change)[] # the changes, each with its path, and whether it may refuse values that fitted before.
+function schema.diff(before, after) end
+
+---Gives all schemas with all versions as plain data, to be kept in a file.
+---@return table<string, any> # what `schema.import` takes.
+function schema.export() end
+
+---Gives a schema that was saved.
+---@param name string its name.
+---@param version? integer|nil which version; the current one when left out.
+---@return table<string, any> # JSON Schema.
+function schema.get(name, version) end
+
+---Takes schemas that were exported. Those of the same name are replaced.
+---@param data table<string, any> what `schema.export` gave.
+---@return (string)[] # the names it had, sorted.
+function schema.import(data) end
+
+---Works out a schema that several examples fit. A field that all of them have is required.
+---@param examples (any)[] values, at least one.
+---@return table<string, any> # JSON Schema.
+function schema.infer(examples) end
+
+---Lists the schemas that were saved.
+---@return (SchemaEntry)[] # the names with their versions, sorted.
+function schema.list() end
+
+---Makes one schema with the properties of several. Where they differ the later one counts.
+---@param schemas (table|string)[] the schemas, at most 64.
+---@return table<string, any> # JSON Schema.
+function schema.merge(schemas) end
+
+---Turns a value of one version into one of another, step by step, and checks the outcome.
+---@param name string name of the schema.
+---@param value any the value.
+---@param before integer the version it fits.
+---@param after? integer|nil the version that is wanted; the current one when left out.
+---@return any # the new value.
+function schema.migrate(name, value, before, after) end
+
+---Gives the JSON Schema of short text; one that is given as a map is checked.
+---@param definition table|string the schema.
+---@return table<string, any> # JSON Schema. What is no schema is refused, with the place of the mistake.
+function schema.parse(definition) end
+
+---Has a function turn values of one version of a schema into values of another.
+---@param name string name of the schema.
+---@param before integer the version it takes.
+---@param after integer the version it gives.
+---@param step function is given the value and gives the new one.
+function schema.register_migration(name, before, after, step) end
+
+---Keeps a schema under a name until the spell ends, as its newest and current version.
+---@param name string its name; letters, digits, . _ and -.
+---@param schema table|string the schema. One that is equal to the newest version is no new version.
+---@return integer # the number of the version, from 1.
+function schema.save(name, schema) end
+
+---Makes a version the one that is meant when none is named.
+---@param name string name of the schema.
+---@param version integer the version.
+function schema.set_current(name, version) end
+
+---Writes schemas as the components of an OpenAPI 3.1 document.
+---@param schemas table<string, table|string> the schemas by name.
+---@param options? OpenApiOptions its title and version.
+---@return table<string, any> # the document.
+function schema.to_openapi(schemas, options) end
+
+---Checks a value against a schema.
+---@param value any the value.
+---@param schema table|string the schema.
+---@return Validation # whether it fits, and where it does not.
+function schema.validate(value, schema) end
+
+---Lists the versions of a schema.
+---@param name string its name.
+---@return (SchemaVersion)[] # every version, oldest first.
+function schema.versions(name) end
+
+---@class sqlitelib
+sqlite = {}
+
+---Asks a SQLite database in a file of at most 16 MB. It may only be read unless the options
+---say otherwise; no other database can be attached.
+---@param path string path of the file.
+---@param sql string one statement, with ? or :name where values belong.
+---@param params? (any)[]|table<string, any>|nil the values: a list for ?, a map for :name.
+---@param options? QueryOptions whether it may change the database, and how much it may give and take.
+---@return Rows # the rows.
+function sqlite.query(path, sql, params, options) end
+
 ---@class streamlib
 stream = {}
 
@@ -659,10 +1871,97 @@ stream = {}
 ---@param stream stream the stream.
 function stream.close(stream) end
 
----Waits for the next piece.
+---Reads a stream to its end and has functions told of it.
 ---@param stream stream the stream.
----@return string|nil # the piece, or nothing at the end.
+---@param handlers StreamHandlers the functions; without on_error, an error is raised.
+---@return any # the whole answer, a Reply; nothing where a handler was given the error.
+function stream.each(stream, handlers) end
+
+---Waits for the next piece. On a stream that was closed it fails with the code "closed".
+---@param stream stream the stream.
+---@return any # the piece, a text or what else the stream is of, or nothing at the end.
 function stream.next(stream) end
+
+---Gives the whole answer of a stream that has ended, with what it used.
+---@param stream stream the stream; before its end this fails with the code "not_ended".
+---@return any # a Reply, or nothing for a stream that has none.
+function stream.reply(stream) end
+
+---@class structuredlib
+structured = {}
+
+---Stops a stream early. Closing one that has ended does nothing.
+---@param stream object_stream the stream.
+function structured.close(stream) end
+
+---Takes data out of a text, by a model.
+---@param text string the text. What it tells the model to do is not to be followed.
+---@param schema table|string what to find, JSON Schema or text; descriptions of fields help.
+---@param options? StructuredOptions which model, how it should answer, and how often it is asked again.
+---@return any # the value.
+function structured.extract(text, schema, options) end
+
+---Asks a model for data. An answer that does not fit is asked for again, with what was wrong.
+---@param prompt string what to say to the model.
+---@param schema table|string what the answer must look like: JSON Schema, or text such as "name, age int".
+---@param options? StructuredOptions which model, how it should answer, and how often it is asked again.
+---@return any # the value. When no answer fits it fails with the code "invalid_output"; the context of the error has the last answer.
+function structured.generate(prompt, schema, options) end
+
+---Waits until more has come.
+---@param stream object_stream the stream.
+---@return any # the value as far as it has come, or nothing at the end.
+function structured.next(stream) end
+
+---Reads JSON as models write it: among words, in a code fence, with mistakes, or cut off.
+---@param text string the text, 256 KB at most.
+---@param schema? table|string|nil what the value must look like; the first that fits is taken.
+---@return any # the value. A text without one fails with the code "invalid_output".
+function structured.parse(text, schema) end
+
+---Waits for the whole value.
+---@param stream object_stream the stream.
+---@return any # the value, which fits the schema.
+function structured.result(stream) end
+
+---Asks a model for data and gives it while it comes.
+---@param prompt string what to say to the model.
+---@param schema table|string what the answer must look like, JSON Schema or text.
+---@param options? StructuredOptions which model, how it should answer, and how often it is asked again.
+---@return object_stream # a stream of values, each with more than the one before; only the last one surely fits.
+function structured.stream(prompt, schema, options) end
+
+---@class textlib
+text = {}
+
+---Shows what leads from one text to another, line by line, as `diff -u` does.
+---@param old string the old text.
+---@param new string the new text.
+---@param options? DiffOptions how to show it.
+---@return string # the difference; "" when the texts are equal.
+function text.diff(old, new, options) end
+
+---Finds what a regular expression matches, in the language of RE2: no look-around and no
+---back-references, and no pattern takes time that explodes.
+---@param text string where to look.
+---@param pattern string the regular expression.
+---@param options? PatternOptions how it is read, and how many matches to give.
+---@return (Match)[] # the matches, from the beginning of the text on.
+function text.find(text, pattern, options) end
+
+---Replaces everything a regular expression matches.
+---@param text string where to look.
+---@param pattern string the regular expression, in the language of RE2.
+---@param replacement string what to put there; $1, $name and ${name} are groups, $0 is the match, $$ a dollar.
+---@param options? PatternOptions how the pattern is read.
+---@return string # the new text.
+function text.replace(text, pattern, replacement, options) end
+
+---Fills the places of a template: `Dear {{customer.name}}`. Nothing in it is executed.
+---@param template string the text; a place is a path of names, and of numbers for items of lists from 1 on.
+---@param values table<string, any> what the paths lead to; text is put in as it is, anything else as JSON.
+---@return string # the text.
+function text.template(template, values) end
 
 ---@class timelib
 time = {}
@@ -704,29 +2003,253 @@ function sleep(seconds, jitter) end
 ---@class toolslib
 tools = {}
 
+---Asks whoever runs the spell whether a tool may be called. Where a rule says "ask",
+---`tools.execute` does so itself.
+---@param name string name of the tool.
+---@param args table<string, any> what it would be called with.
+---@return Approval # whether it may, and why not.
+function tools.approve(name, args) end
+
 ---Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
 ---@param expression string numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
 ---@return integer|number|boolean # its value.
 function tools.calculate(expression) end
 
----Runs a tool, after checking its arguments against its schema.
+---Tells the categories of the tools there are.
+---@return table<string, integer> # each category with how many tools it has.
+function tools.categories() end
+
+---Makes one tool of several.
+---@param name string name of the new tool.
+---@param names (string)[] the tools it is made of, in order.
+---@param options? ComposeOptions what it does, and how they work together.
+function tools.compose(name, names, options) end
+
+---Writes about tools, for people or for programs.
+---@param options? DocsOptions about which, and in which format.
+---@return string # the document.
+function tools.docs(options) end
+
+---Runs a tool, after checking its arguments against its schema. What it gives is checked too,
+---where the tool has an output schema.
 ---@param name string name of the tool.
 ---@param args? table<string, any>|nil its arguments.
+---@param options? ExecuteOptions how long it may take.
 ---@return any # what the tool gives.
-function tools.execute(name, args) end
+function tools.execute(name, args, options) end
+
+---Connects to an MCP server and makes its tools tools of this run. Their schemas are checked
+---here, and rules and metrics hold for them as for others.
+---@param server string what this run calls the server.
+---@param options FromMcpOptions where it is, and which of its tools to take.
+---@return McpTools # the names of the tools here, and what cannot be one.
+function tools.from_mcp(server, options) end
 
 ---Describes a tool.
 ---@param name string name of the tool.
----@return ToolInfo # its description and schema.
+---@return ToolInfo # its description, schema and what else is said of it.
 function tools.get_info(name) end
 
 ---Lists the tools there are.
+---@param query? ToolQuery which of them; all when left out.
 ---@return (string)[] # their names, sorted.
-function tools.list() end
+function tools.list(query) end
+
+---Tells how the tools were used in this run.
+---@return table<string, ToolMetrics> # for each tool that was called, how often, how that ended and how long it took.
+function tools.metrics() end
+
+---Runs tools at the same time. One that fails does not stop the others.
+---@param calls (ToolCall)[] names and arguments, at most 1000.
+---@param options? ParallelOptions how many at a time.
+---@return (ToolOutcome)[] # what came of each, in the order of the calls.
+function tools.parallel(calls, options) end
+
+---Runs tools one after another, each with what the one before gave: a map is its arguments,
+---anything else is given to it as `input`. The first failure ends it.
+---@param names (string)[] the tools, in order.
+---@param input? any what the first gets.
+---@return any # what the last gives.
+function tools.pipeline(names, input) end
 
 ---Makes a function of the script a tool. The handler gets one map of arguments.
 ---@param name string name of the tool; letters, digits, _ and -.
 ---@param description string what it does, for the model that chooses it.
 ---@param schema table JSON Schema of its arguments, of type object.
 ---@param handler function the function that does it.
-function tools.register(name, description, schema, handler) end
+---@param options? ToolOptions what else is said of it: category, output schema, timeout and so on.
+function tools.register(name, description, schema, handler, options) end
+
+---Takes away a tool that this run has added.
+---@param name string name of the tool.
+function tools.remove(name) end
+
+---Begins to count the use of tools anew.
+function tools.reset_metrics() end
+
+---Adds a rule about tools for the rest of this run. Of rules that match, the last one counts,
+---and the stricter of it and what whoever runs the spell has decided.
+---@param pattern string name of a tool; * stands for any letters, such as "file_*".
+---@param decision "allow"|"ask"|"deny" "deny", "ask" (a person must agree to each call) or "allow", which takes back an earlier rule of this script.
+function tools.restrict(pattern, decision) end
+
+---Finds tools by what is said of them: name, category, tags, description and instructions.
+---@param text string words that must all be there, in any order and case.
+---@return (string)[] # names of the tools, those with the words in their name first.
+function tools.search(text) end
+
+---Checks arguments against the schema of a tool, without running it.
+---@param name string name of the tool.
+---@param args table<string, any> the arguments.
+---@return Verdict # whether they fit, and what is wrong.
+function tools.validate(name, args) end
+
+---Checks a value against the output schema of a tool; everything fits one without.
+---@param name string name of the tool.
+---@param result any the value.
+---@return Verdict # whether it fits, and what is wrong.
+function tools.validate_result(name, result) end
+
+---@class workflowlib
+workflow = {}
+
+---Adds a step.
+---@param workflow workflow the workflow.
+---@param step table<string, any> the step.
+---@param before? string|nil id of the step it comes before; at the end when left out.
+---@return workflow # the workflow, so that more can be added.
+function workflow.add(workflow, step, before) end
+
+---Tells a step that waits for it what was decided.
+---@param workflow workflow the workflow.
+---@param step string id of the step.
+---@param approved? boolean whether it may go on; if not, the step fails with the code "not_approved".
+---@param comment? string|nil what else there is to say.
+function workflow.approve(workflow, step, approved, comment) end
+
+---Ends a run and what its steps are doing; the run fails with the code "cancelled".
+---@param workflow workflow the workflow. One that is not running stays as it is.
+function workflow.cancel(workflow) end
+
+---Makes a workflow. What is wrong with it is refused here, with the step it is in.
+---@param definition? table<string, any>|nil its name, type, variables and steps; steps can be added later too.
+---@param handlers? table<string, function>|nil functions by the names that `call` has for them.
+---@return workflow # the workflow.
+function workflow.create(definition, handlers) end
+
+---Writes a workflow as text, of which `workflow.import` makes the same again.
+---@param workflow workflow the workflow. Its functions must be among its handlers.
+---@param format? "yaml"|"json" in which form.
+---@return string # the text.
+function workflow.export(workflow, format) end
+
+---Makes a workflow of text.
+---@param text string its definition in YAML or JSON.
+---@param handlers? table<string, function>|nil functions by the names that `call` has for them.
+---@return workflow # the workflow.
+function workflow.import(text, handlers) end
+
+---Draws a workflow as a Mermaid flowchart, coloured by the state of its steps.
+---@param workflow workflow the workflow.
+---@return string # the text that Mermaid draws.
+function workflow.mermaid(workflow) end
+
+---Waits for the next event.
+---@param events workflow_events the stream.
+---@return WorkflowEvent|nil # the event, or nothing at the end. The failure that ended the run fails here.
+function workflow.next(events) end
+
+---Has no further step of a running workflow begin. Steps that are under way go on.
+---@param workflow workflow the workflow.
+function workflow.pause(workflow) end
+
+---Takes a step out.
+---@param workflow workflow the workflow.
+---@param id string id of the step; no other step may use what it gives.
+---@return workflow # the workflow.
+function workflow.remove(workflow, id) end
+
+---Goes on after a pause.
+---@param workflow workflow the workflow.
+function workflow.resume(workflow) end
+
+---Runs a workflow and waits for its end. The failure of a step fails here, unless it says else.
+---@param workflow workflow the workflow; it runs once at a time.
+---@param options? RunOptions its input and variables, and who is told what happens.
+---@return WorkflowResult # the outputs.
+function workflow.run(workflow, options) end
+
+---Sets a variable. While the workflow runs, only those it has can be set, for that run.
+---@param workflow workflow the workflow.
+---@param name string name of the variable.
+---@param value any its value.
+---@return workflow # the workflow.
+function workflow.set_variable(workflow, name, value) end
+
+---Tells how a workflow stands.
+---@param workflow workflow the workflow.
+---@return WorkflowStatus # its state, and that of each step.
+function workflow.status(workflow) end
+
+---Gives the steps as they were given.
+---@param workflow workflow the workflow.
+---@return (table<string, any>)[] # the steps, in their order.
+function workflow.steps(workflow) end
+
+---Ends a stream early, and the run behind it.
+---@param events workflow_events the stream.
+function workflow.stop(events) end
+
+---Runs a workflow and tells what happens. It begins when the first event is asked for.
+---@param workflow workflow the workflow.
+---@param options? RunOptions its input and variables.
+---@return workflow_events # a stream of events; the last one has the output.
+function workflow.stream(workflow, options) end
+
+---Changes a step.
+---@param workflow workflow the workflow.
+---@param id string id of the step.
+---@param changes table<string, any> the fields that are to be different.
+---@return workflow # the workflow.
+function workflow.update(workflow, id, changes) end
+
+---Checks a definition without making a workflow of it.
+---@param definition table<string, any>|string the definition, as a map, or as YAML or JSON.
+---@param handlers? table<string, function>|nil functions by the names that `call` has for them.
+---@return Validation # whether it is right, and what is wrong with it.
+function workflow.validate(definition, handlers) end
+
+---Gives the variables, as they are now.
+---@param workflow workflow the workflow.
+---@return table<string, any> # values by name.
+function workflow.variables(workflow) end
+
+---@class xmllib
+xml = {}
+
+---Reads an XML document. An element is its text, or a map: attributes are under "@name",
+---children under their name (a list when there are several), text beside them under "#text".
+---A document type is refused, and with it entities.
+---@param text string the document.
+---@return table<string, any> # a map with its root element.
+function xml.decode(text) end
+
+---Writes a value as an XML document, in the form that `xml.decode` gives.
+---@param value table<string, any> a map with one key, the root element.
+---@param options? XmlOptions how to write it.
+---@return string # the document.
+function xml.encode(value, options) end
+
+---@class yamllib
+yaml = {}
+
+---Reads a YAML 1.2 document: `no` and dates are text. Keys are text, tags of one's own are
+---refused, and aliases count as often as they are used.
+---@param text string the document.
+---@return any # the value it stands for.
+function yaml.decode(text) end
+
+---Writes a value as YAML. Keys keep their order.
+---@param value any any value but bytes.
+---@return string # the text.
+function yaml.encode(value) end

@@ -48,12 +48,14 @@ if TYPE_CHECKING:
         ShutDown,
         SpellCrashed,
         SpellError,
+        StackLimit,
         StepLimit,
         TaskLimit,
         TimeLimit,
         UsageError,
         Variables,
     )
+    from .host.approvals import ToolRequest
     from .limits import Limits, Tenant, Usage
     from .runtime.cache import ChunkCache
     from .runtime.checkpoint import Checkpoint
@@ -112,10 +114,12 @@ __all__ = [
     "ShutDown",
     "SpellCrashed",
     "SpellError",
+    "StackLimit",
     "StepLimit",
     "TaskLimit",
     "Tenant",
     "TimeLimit",
+    "ToolRequest",
     "Usage",
     "UsageError",
     "Variables",
@@ -138,6 +142,7 @@ _HOMES = {
     "Running": "runtime.running",
     "Session": "runtime.session",
     "Tenant": "limits",
+    "ToolRequest": "host.approvals",
     "Usage": "limits",
     "register_record": "values",
 }

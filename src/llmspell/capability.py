@@ -63,8 +63,9 @@ class Capability:
     that may give a `Wait` instead of a result: what ends it is somebody else's call. That of one
     that `pauses` ends by itself.
     One that `rebuilds` changes only what the host keeps for the run, so a restored run makes it
-    again. `kind`, `resource` (index of the parameter that names it, or -1) and `gives` (kind of
-    the returned handle, or "") follow.
+    again. What is left on the host by one that has effects too is left by `recalls`, which is given
+    the context, the recorded answer and the arguments. `kind`, `resource` (index of the parameter
+    that names it, or -1) and `gives` (kind of the returned handle, or "") follow.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Capability:
     waits: bool = False
     pauses: bool = False
     rebuilds: bool = False
+    recalls: Callable[..., None] | None = None
     is_async: bool = False
     kind: str = field(init=False)
     resource: int = field(init=False)
@@ -98,13 +100,13 @@ class Capability:
 
     @property
     def namespace(self) -> str:
-        """The part of the name before the dot."""
-        return self.name.partition(".")[0]
+        """The part of the name before the last dot."""
+        return self.name.rpartition(".")[0]
 
     @property
     def verb(self) -> str:
-        """The part of the name after the dot."""
-        return self.name.partition(".")[2]
+        """The part of the name after the last dot."""
+        return self.name.rpartition(".")[2]
 
     @property
     def method_of(self) -> str:
@@ -170,8 +172,10 @@ def capability(
     waits: bool = False,
     pauses: bool = False,
     rebuilds: bool = False,
+    recalls: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
-    """Declares a function as the capability `name` ("namespace.verb").
+    """Declares a function as the capability `name`: "namespace.verb", or "llm.pool.create" in a
+    namespace inside another.
 
     Raises DeclarationError, listing all mistakes, when anything is untyped or undocumented.
     """
@@ -180,7 +184,7 @@ def capability(
         record, mistakes = _read(name, function)
         if name in CATALOGUE:
             mistakes.append("is declared twice")
-        if name.count(".") != 1 or not all(part.isidentifier() for part in name.split(".")):
+        if name.count(".") not in (1, 2) or not all(p.isidentifier() for p in name.split(".")):
             mistakes.append("must be named namespace.verb")
         mistakes += _unmet(needs, record["params"])
         if mistakes:
@@ -188,7 +192,7 @@ def capability(
         CATALOGUE[name] = Capability(
             name=name, function=function, since=since, needs=needs, alias=alias, tool=tool,
             oneway=oneway, again=again, waits=waits, pauses=pauses, rebuilds=rebuilds,
-            is_async=inspect.iscoroutinefunction(function), **record,
+            recalls=recalls, is_async=inspect.iscoroutinefunction(function), **record,
         )  # fmt: skip
         return function
 

@@ -12,7 +12,7 @@ reserved before a call and settled after it, so that calls in flight at once sta
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil, inf
 from typing import Any, NamedTuple
 
@@ -169,6 +169,7 @@ class Meter:
     near: limits of which the share for a warning was used up just now, to be told.
     warned: those, and the ones that were told, in the order in which they came near.
     held, tasks: bytes that the script held, and tasks that it had, when they were last asked for.
+    around: wraps the models that are asked for the run, given one and its name; None leaves them.
     """
 
     def __init__(
@@ -180,6 +181,7 @@ class Meter:
         self.near: list[str] = []
         self.warned: list[str] = []
         self.held = self.tasks = 0
+        self.around: Callable[..., Any] | None = None
         self._call_mark = mark(limits.calls, limits.warn)
         self._output_mark = mark(limits.output, limits.warn)
         self._disk_mark = mark(limits.disk, limits.warn)
@@ -187,6 +189,11 @@ class Meter:
         self.reserved_cost = 0.0
         self.spent_cost = 0.0
         self.held_bytes = self.logged = 0
+
+    @property
+    def root(self) -> Meter:
+        """The meter of the run itself, where this one is of a part of it."""
+        return self
 
     def hold(self, size: int) -> None:
         """Counts bytes that the host keeps for the script until the run ends."""

@@ -8,7 +8,6 @@ reference page walk the same tree (see `emit`).
 from __future__ import annotations
 
 import dataclasses
-import sys
 import types
 import typing
 from collections.abc import Iterator
@@ -19,6 +18,14 @@ from .values import REGISTERED, Fields, FunctionRef, Handle, kind_of
 
 if TYPE_CHECKING:
     from .forms import Form
+
+
+if TYPE_CHECKING:
+    ModelName = str
+else:
+
+    class ModelName(str):
+        """The name of a model. A pool, which is a handle, can be given in its place."""
 
 
 class JsonSchema(dict[str, Any]):
@@ -108,6 +115,19 @@ class Scalar(Type):
 
     def schema(self) -> dict[str, Any]:
         return {"type": self._schema}
+
+
+class ModelRef(Scalar):
+    """The name of a model, or the handle of a pool, which fits to its name."""
+
+    def __init__(self) -> None:
+        super().__init__(str)
+
+    def fit(self, value: Any, path: str, border: Border) -> Any:
+        if isinstance(value, Handle) and value.kind == "pool":
+            # In a replay there is no pool: its answers are recorded.
+            return str(getattr(border.resolve(value), "name", f"pool/{value.id}"))
+        return super().fit(value, path, border)
 
 
 class ListOf(Type):
@@ -228,12 +248,15 @@ class AnyOf(Type):
         real = [choice for choice in self.choices if not isinstance(choice, Nothing)]
         if len(real) == 1:
             return real[0].fit(value, path, border)
+        nearest: Misfit | None = None
         for choice in real:
             try:
                 return choice.fit(value, path, border)
-            except Misfit:
-                continue
-        raise self.misfit(value, path)
+            except Misfit as misfit:
+                # A list that is no list of messages: what is wrong with it says more than "a list".
+                if isinstance(choice, CONTAINERS.get(type(value), ())):
+                    nearest = misfit
+        raise nearest or self.misfit(value, path)
 
     def schema(self) -> dict[str, Any]:
         real = [choice.schema() for choice in self.choices if not isinstance(choice, Nothing)]
@@ -344,6 +367,9 @@ class HandleOf(Type):
         return border.resolve(value)
 
 
+CONTAINERS: dict[type, tuple[type[Type], ...]] = {list: (ListOf,), dict: (MapOf, Record)}
+"""Which nodes may take a list, and which a map."""
+
 HANDLE_KINDS: dict[type, str] = {}
 """Which host class crosses as a handle of which kind; filled by `capability.handle`."""
 
@@ -355,6 +381,8 @@ def read(annotation: Any) -> Type:
         return AnyValue()
     if annotation is None or annotation is type(None):
         return Nothing()
+    if annotation is ModelName and annotation is not str:
+        return ModelRef()
     if annotation in Scalar.NAMES:
         return Scalar(annotation)
     if annotation is JsonSchema:
@@ -387,8 +415,10 @@ def read_record(cls: type) -> Record:
 
     Raises TypeError, which lists all mistakes.
     """
-    hints = typing.get_type_hints(cls, vars(sys.modules[cls.__module__]))
-    _, docs = prose(cls.__doc__ or "")
+    hints = typing.get_type_hints(cls)
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):  # what is inherited is documented where it is declared
+        docs |= prose(base.__doc__ or "")[1]
     mistakes, fields = [], []
     for name, required in _fields(cls):
         if name not in docs:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from ..runtime.catalogue import SURFACE, surface_text
-from . import luals, markdown, typescript
+from . import luals, markdown, parity, typescript
 
 
 def files() -> dict[Path, str]:
@@ -18,6 +18,7 @@ def files() -> dict[Path, str]:
     return {
         Path(SURFACE): surface_text(),
         root / "docs" / "reference.md": markdown.page(),
+        root / "docs" / "parity.md": parity.page(),
         root / "docs" / "stubs" / "llmspell.lua": luals.stubs(),
         root / "docs" / "stubs" / "llmspell.d.ts": typescript.declarations(),
     }

@@ -10,6 +10,7 @@ from ..typespec import (
     HandleOf,
     ListOf,
     MapOf,
+    ModelRef,
     Nothing,
     OneOf,
     Record,
@@ -130,7 +131,7 @@ def stubs() -> str:
             what = walk.first_line(item.doc)
             out.append(f"---@field {item.verb} fun({own}): {spell(item.returns)} {what}")
     for namespace, items in walk.namespaces().items():
-        out += ["", f"---@class {namespace}lib", f"{namespace} = {{}}"]
+        out += ["", f"---@class {namespace.replace('.', '_')}lib", f"{namespace} = {{}}"]
         for item in items:
             out += ["", *function(item, item.name)]
             if item.alias:
@@ -152,6 +153,8 @@ def function(item: Capability, name: str) -> list[str]:
 def spell(type_: Type) -> str:
     """A type in LuaLS notation."""
     match type_:
+        case ModelRef():
+            return "string|pool"
         case Scalar():
             return SCALARS[type_.kind]
         case Nothing():

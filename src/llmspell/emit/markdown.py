@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..capability import Capability
 from ..typespec import AnyOf, HandleOf, ListOf, MapOf, Nothing, Record, Type
 from . import walk
@@ -39,8 +41,7 @@ def page() -> str:
 
 def function(item: Capability) -> list[str]:
     """One function."""
-    params = ", ".join(p.name if p.required else f"[{p.name}]" for p in item.params)
-    out = [f"### {item.name}({params})\n", item.doc + "\n"]
+    out = [f"### {heading(item)}\n", item.doc + "\n"]
     for param in item.params:
         out.append(f"- `{param.name}` ({describe(param.type)}): {param.doc}")
     if not isinstance(item.returns, Nothing):
@@ -58,6 +59,18 @@ def function(item: Capability) -> list[str]:
         facts.append(f"A model may use it as the tool `{item.tool}`.")
     facts.append(f"Since {item.since}.")
     return [*out, " ".join(facts) + "\n"]
+
+
+def heading(item: Capability) -> str:
+    """A function with its parameters."""
+    params = ", ".join(p.name if p.required else f"[{p.name}]" for p in item.params)
+    return f"{item.name}({params})"
+
+
+def link(item: Capability) -> str:
+    """A link from a page beside this one to a function."""
+    anchor = re.sub(r"[^\w\- ]", "", heading(item).lower()).replace(" ", "-")
+    return f"[`{item.name}`](reference.md#{anchor})"
 
 
 def describe(type_: Type) -> str:

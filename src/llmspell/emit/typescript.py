@@ -10,6 +10,7 @@ from ..typespec import (
     HandleOf,
     ListOf,
     MapOf,
+    ModelRef,
     Nothing,
     OneOf,
     Record,
@@ -20,7 +21,9 @@ from ..typespec import (
 from . import walk
 
 SCALARS = {bool: "boolean", int: "number", float: "number", str: "string", bytes: "Uint8Array"}
-RESERVED = frozenset({"function", "default", "with", "delete", "new", "class", "try", "catch"})
+RESERVED = frozenset(
+    {"function", "default", "with", "delete", "new", "class", "try", "catch", "export", "import"}
+)
 
 GLOBALS = """
 /** The parameters the spell was given. */
@@ -144,6 +147,8 @@ def type_name(kind: str) -> str:
 def spell(type_: Type, nothing: str = "null") -> str:
     """A type in TypeScript notation."""
     match type_:
+        case ModelRef():
+            return "string | Pool"
         case Scalar():
             return SCALARS[type_.kind]
         case Nothing():

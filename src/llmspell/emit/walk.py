@@ -19,7 +19,7 @@ def namespaces() -> dict[str, list[Capability]]:
         item = CATALOGUE[name]
         if item.namespace not in HIDDEN:
             found.setdefault(item.namespace, []).append(item)
-    return found
+    return dict(sorted(found.items()))
 
 
 def methods(kind: str) -> list[Capability]:

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits import Meter
 from ..policy import Policy, denial
+from ..values import Handle
 
 if TYPE_CHECKING:
+    from .agents import Agents
     from .channels import Channels
+    from .defaults import Defaults
+    from .hooks import Hooks
+    from .mcp import Servers
+    from .roster import Roster
+    from .schema_versions import Repository
     from .services import Services
     from .tools import Toolbox
 
@@ -28,9 +35,11 @@ class Context:
     invoke: makes a call through the gate, as the script would: `await ctx.invoke(name, *args)`.
     write: prints text to the output of the run.
     load_module: source and shown name of a script module, or None when there is none.
-    tools: the tools known in this run.
+    tools: makes what has the tools known in this run, when it is first asked for them.
     sources: names of the sources of this run, as its errors show them.
     run_id: names the run in logs.
+    adopt: keeps a host object of a kind until the run ends, and gives the handle of it.
+    keep: the same for what a handle of the script stands for. Raises NotFound.
     measure: brings the meter up to date with what the engine knows.
     channels: the channels of this run, made on first use.
     """
@@ -44,11 +53,15 @@ class Context:
         invoke: Callable[..., Awaitable[Any]],
         write: Callable[[str], None],
         load_module: Callable[[str], tuple[str, str] | None],
-        tools: Toolbox,
+        tools: Callable[[], Toolbox],
         sources: Container[str] = (),
         run_id: str = "",
         measure: Callable[[], None] = lambda: None,
+        adopt: Callable[[str, Any], Handle] = lambda kind, thing: Handle(kind, 0),
+        keep: Callable[[Handle], None] = lambda handle: None,
     ) -> None:
+        self.keep = keep
+        self.adopt = adopt
         self.measure = measure
         self.policy = policy
         self.meter = meter
@@ -56,9 +69,14 @@ class Context:
         self.invoke = invoke
         self.write = write
         self.load_module = load_module
-        self.tools = tools
+        self._make_tools = tools
         self.sources = sources
         self.run_id = run_id
+
+    @cached_property
+    def tools(self) -> Toolbox:
+        """The tools known in this run."""
+        return self._make_tools()
 
     @cached_property
     def channels(self) -> Channels:
@@ -67,10 +85,57 @@ class Context:
 
         return Channels(self.services.channels)
 
+    @cached_property
+    def agents(self) -> Agents:
+        """The agents of this run."""
+        from .agents import Agents
+
+        return Agents()
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """What holds for requests to models in this run that do not say otherwise."""
+        from .defaults import Defaults
+
+        return Defaults()
+
+    @property
+    def hooked(self) -> bool:
+        """Whether there was ever a hook in this run."""
+        return "hooks" in self.__dict__
+
+    @cached_property
+    def hooks(self) -> Hooks:
+        """What looks at requests to models and at calls of tools in this run."""
+        from .hooks import Hooks
+
+        return Hooks(self)
+
+    @cached_property
+    def schemas(self) -> Repository:
+        """The schemas that were saved in this run."""
+        from .schema_versions import Repository
+
+        return Repository()
+
+    @cached_property
+    def mcp(self) -> Servers:
+        """The MCP servers of this run."""
+        from .mcp import Servers
+
+        return Servers(self.services, self.demand)
+
+    async def aclose(self) -> None:
+        """Ends what was started for this run."""
+        if "mcp" in self.__dict__:
+            await self.mcp.aclose()
+
     def close(self) -> None:
         """Lets go of what is shared with other runs."""
         if "channels" in self.__dict__:
             self.channels.close()
+        if "roster" in self.__dict__:
+            self.roster.close()
 
     def log(self, level: str, message: str, fields: dict[str, Any]) -> None:
         """Makes a remark to whoever runs the spell. Raises OutputLimit."""
@@ -78,11 +143,21 @@ class Context:
         self.services.run_id = self.run_id
         self.services.log(level, message, fields)
 
+    @cached_property
+    def roster(self) -> Roster:
+        """The providers, pools and doubles that the script of this run made."""
+        from .roster import Roster
+
+        services = self.services
+        return Roster(services.models, self.meter, self.demand, lambda: services.keyless)
+
     async def model(self, wanted: str | None) -> str:
         """The full name of the model to ask, once the policy allows it.
 
         Finding it may take a request, so the provider must be within reach of a grant before.
         """
+        if wanted and "roster" in self.__dict__ and (own := await self.roster.name(wanted)):
+            return own
         head = (wanted or "").partition("/")[0]
         head = "gemini" if head == "google" else head
         if wanted and not self.policy.reaches("llm", f"{head}/"):
@@ -90,6 +165,10 @@ class Context:
         name = await self.services.models.name(wanted)
         self.demand("llm", name)
         return name
+
+    def reaches_model(self, provider: str) -> bool:
+        """Whether a grant may cover a model of this provider."""
+        return self.policy.reaches("llm", f"{provider}/")
 
     def demand(self, kind: str, resource: str) -> None:
         """Raises Denied unless a grant covers `resource`."""

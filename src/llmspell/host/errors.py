@@ -6,7 +6,7 @@ the script raised them. Limits and cancellation are not among them: nobody catch
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,7 +86,7 @@ class RetryOptions:
     retry_if: FunctionRef | list[str] | None = None
 
 
-async def run(function: FunctionRef, *args: Any) -> Any:
+async def run(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
     """Runs a function of the script. Raises CapabilityError as it failed."""
     try:
         return await function(*args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
@@ -10,10 +10,14 @@ from ..policy import Policy
 from .settings import Environment, Settings
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncClient
+
     from .channels import SharedChannels
+    from .doubles import Double
     from .files import Files
     from .http import Http
     from .input import Input
+    from .modelinfo import ModelFacts
     from .models import Models
 
 
@@ -23,7 +27,13 @@ LIBRARIES = {
     "http": ("httpx2", "llmspell.host.http"),
     "io": ("llmspell.host.input",),
     "llm": ("pydantic_ai.direct", "llmspell.host.models"),
+    "llm.pool": ("llmspell.host.models", "llmspell.host.pooled"),
+    "llm.providers": ("llmspell.host.models", "llmspell.host.scripted"),
+    "mcp": ("mcp", "llmspell.host.mcp"),
+    "text": ("re2",),
     "tools": ("jsonschema_rs",),
+    "xml": ("xmltodict",),
+    "yaml": ("yaml",),
 }
 """Namespace -> what its calls import when they first need it, besides its declarations."""
 
@@ -51,6 +61,7 @@ class Services:
         notify: Callable[[str], None],
         log: Callable[[str, str, dict[str, object]], None],
         stdin: TextIO | None = None,
+        doubles: Mapping[str, Double] | None = None,
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -59,6 +70,7 @@ class Services:
         self.notify = notify
         self._log = log
         self.stdin = stdin
+        self.doubles = doubles
         self.run_id = ""
 
     def log(self, level: str, message: str, fields: dict[str, object]) -> None:
@@ -87,7 +99,21 @@ class Services:
         """The one registry of model providers."""
         from .models import Models
 
-        return Models(self.settings, self.environment, self.model, self.notify)
+        return Models(self.settings, self.environment, self.model, self.notify, self.doubles)
+
+    @cached_property
+    def keyless(self) -> AsyncClient:
+        """What talks to model servers that scripts have named, which get no key."""
+        from .keyless import open_keyless
+
+        return open_keyless(self.policy.demand)
+
+    @cached_property
+    def modelinfo(self) -> ModelFacts:
+        """What is known of models."""
+        from .modelinfo import ModelFacts
+
+        return ModelFacts(self.models)
 
     @cached_property
     def channels(self) -> SharedChannels:
@@ -110,7 +136,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Closes what was made: no socket or file stays behind."""
-        for name in ("http", "models"):
+        for name in ("http", "models", "keyless"):
             service = self.__dict__.pop(name, None)
             if service is not None:
                 await service.aclose()

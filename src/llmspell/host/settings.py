@@ -6,9 +6,10 @@ Environment(environ, cwd)     the variables of the process over those of ./.env;
                               are secret, so scripts cannot read them and output can hide them
 
 A file in the current folder may come from somebody else, so ./llmspell.toml has no say in what
-spells may do, where keys are sent and what compiled programs are believed: `allow`, `level`,
-`providers` and `cache` are an error there, and are always those of the user's own file, whose
-`features` and `sandbox` come first too. `in_dotenv` lets others be as careful with ./.env.
+spells may do, where keys and searches are sent and what compiled programs are believed: `allow`,
+`level`, `providers`, `tools`, `search_url` and `cache` are an error there, and are always those of
+the user's own file, whose `features` and `sandbox` come first too. `in_dotenv` lets others be as
+careful with ./.env.
 
 Every command imports this unit, so it imports little itself.
 
@@ -20,8 +21,13 @@ features = ["agent"]
 sandbox = ["standard"]
 cache = "~/.cache/llmspell"
 
+search_url = "http://localhost:8888"
+
 [limits]
 tokens = 100000
+
+[tools]
+"file_*" = "ask"
 
 [providers.local]
 kind = "openai_compatible"
@@ -49,7 +55,7 @@ DEFAULT_TIMEOUT = 120.0
 PROVIDER_KINDS = ("openai", "anthropic", "gemini", "ollama", "openrouter", "openai_compatible")
 """The kinds a `[providers.NAME]` table may have; `providers` says what each is."""
 
-GUARDED = ("allow", "level", "providers", "cache")
+GUARDED = ("allow", "level", "providers", "cache", "tools", "search_url")
 """What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
 
 _CACHES = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}
@@ -80,6 +86,8 @@ class Settings(NamedTuple):
     features: tuple[str, ...] = ()
     sandbox: tuple[str, ...] = ()
     cache: str | None = None
+    tools: Mapping[str, str] = {}
+    search_url: str | None = None
     file: str | None = None
 
     @property
@@ -120,6 +128,8 @@ class Settings(NamedTuple):
             features=users.features or local.features,
             sandbox=users.sandbox or local.sandbox,
             cache=users.cache,
+            tools=users.tools,
+            search_url=users.search_url,
             limits={**local.limits, **users.limits},
         )
 
@@ -183,6 +193,8 @@ class _File(NamedTuple):
             features=self.strings(values, "features"),
             sandbox=self.strings(values, "sandbox"),
             cache=self.take("", values, "cache", str, "a folder, or 'off'"),
+            tools=self.tools(self.take("", values, "tools", dict, "a table") or {}),
+            search_url=self.url("", values, "search_url"),
             file=self.path,
         )
 
@@ -237,14 +249,27 @@ class _File(NamedTuple):
             if kind not in PROVIDER_KINDS:
                 kinds = f"one of {', '.join(PROVIDER_KINDS)}{near_miss(kind or '', PROVIDER_KINDS)}"
                 raise self.wrong(table, "kind", f"must be {kinds}")
-            base_url = self.take(table, values, "base_url", str, "a string")
-            if base_url is not None and not re.match(r"https?://[^/]", base_url):
-                raise self.wrong(table, "base_url", "must begin with http:// or https://")
+            base_url = self.url(table, values, "base_url")
             if kind == "openai_compatible" and base_url is None and name != kind:
                 raise self.wrong(table, "base_url", "is missing: openai_compatible needs one")
             key = self.take(table, values, "api_key_env", str, "the name of a variable")
             read[name] = ProviderSettings(kind, base_url, key)
         return read
+
+    def url(self, table: str, values: Mapping[str, Any], key: str) -> str | None:
+        url: str | None = self.take(table, values, key, str, "a string")
+        if url is not None and not re.match(r"https?://[^/]", url):
+            raise self.wrong(table, key, "must begin with http:// or https://")
+        return url
+
+    def tools(self, rules: dict[str, Any]) -> dict[str, str]:
+        from .approvals import DECISIONS
+
+        for pattern, decision in rules.items():
+            if decision not in DECISIONS:
+                known = f"one of {', '.join(DECISIONS)}{near_miss(str(decision), DECISIONS)}"
+                raise self.wrong("tools", pattern, f"must be {known}")
+        return rules
 
     def check_known(self, table: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
         for key in values:

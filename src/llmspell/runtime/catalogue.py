@@ -41,7 +41,7 @@ class Catalogue(Mapping[str, "Capability"]):
         return self._found.get(name) or super().get(name, default)
 
     def _load(self, name: str) -> Capability:
-        namespace = name.partition(".")[0]
+        namespace = name.rpartition(".")[0]
         if namespace in bridges.NAMESPACES:
             bridges.load(namespace)
         return _declared()[name]
@@ -72,14 +72,14 @@ class Selection(Mapping[str, "Capability"]):
         self.namespaces = namespaces
 
     def __getitem__(self, name: str) -> Capability:
-        if name.partition(".")[0] not in self.namespaces:
+        if name.rpartition(".")[0] not in self.namespaces:
             raise KeyError(name)
         return CATALOGUE[name]
 
     def __iter__(self) -> Iterator[str]:
         for namespace in self.namespaces:
             bridges.load(namespace)
-        return (name for name in _declared() if name.partition(".")[0] in self.namespaces)
+        return (name for name in _declared() if name.rpartition(".")[0] in self.namespaces)
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -97,7 +97,7 @@ def names(features: tuple[str, ...]) -> Mapping[str, Signature]:
     if not features:
         return signatures()
     chosen = _namespaces(features)
-    return {n: item for n, item in signatures().items() if n.partition(".")[0] in chosen}
+    return {n: item for n, item in signatures().items() if n.rpartition(".")[0] in chosen}
 
 
 def preload_namespaces(wanted: tuple[str, ...], features: tuple[str, ...]) -> None:
@@ -126,9 +126,11 @@ def builtin_tools(features: tuple[str, ...] = ()) -> dict[str, Tool]:
 
 def tool_of(item: Capability, origin: str) -> Tool:
     """A capability as a tool."""
+    from ..host.tool_facts import ToolOptions, builtin_facts
     from ..host.tools import Tool
 
-    return Tool(item.tool, item.doc, item.schema(), _tool_call(item), origin)
+    facts = builtin_facts(item.tool, item.kind) if origin == "builtin" else ToolOptions()
+    return Tool(item.tool, item.doc, item.schema(), _tool_call(item), origin, facts)
 
 
 def _tool_call(item: Capability) -> Callable[[Context, dict[str, Any]], Awaitable[Any]]:

@@ -37,11 +37,24 @@ FEATURES = {
     ),
     "llm": Feature(
         ("minimal",),
-        {"llm": "ask models", "env": "settings of the spell, such as which model"},
+        {
+            "llm": "ask models",
+            "modelinfo": "which model to ask",
+            "llm.pool": "several models as one",
+            "llm.providers": "who offers them",
+            "env": "settings of the spell, such as which model",
+            "schema": "what data looks like",
+            "structured": "answers as data",
+        },
     ),
     "agent": Feature(
         ("llm",),
-        {"agent": "models that use tools", "tools": "what they use"},
+        {
+            "agent": "models that use tools",
+            "hooks": "looking at what they ask and do",
+            "tools": "what they use",
+            "workflow": "several of these in order, or at the same time",
+        },
     ),
     "observable": Feature(
         ("agent",),
@@ -52,15 +65,37 @@ FEATURES = {
     "ai": Feature(("agent",)),
     "data": Feature(
         ("minimal",),
-        {"fs": "files", "http": "pages and services"},
+        {
+            "fs": "files",
+            "http": "pages and services",
+            "csv": "tables as text",
+            "xml": "documents as text",
+            "yaml": "settings as text",
+            "text": "patterns, differences and templates",
+            "crypto": "digests and base64",
+            "sqlite": "databases in files",
+        },
     ),
 }
 """The sets by name. One that is also the name of a namespace stands for the set."""
 
 NEEDS: Mapping[str, Mapping[str, str]] = {
-    "agent": {"llm": "it asks a model", "tools": "its tools are run by tools.execute"},
+    "agent": {
+        "llm": "it asks a model",
+        "stream": "agent.stream gives one",
+        "tools": "its tools are run by tools.execute",
+    },
     "errors": {"breaker": "errors.circuit_breaker gives one", "time": "a retry sleeps"},
-    "llm": {"stream": "llm.stream gives one"},
+    "llm.pool": {"stream": "llm.pool.stream gives one"},
+    "llm": {"chat": "llm.chat gives one", "stream": "llm.stream gives one"},
+    "structured": {"llm": "it asks a model"},
+    "workflow": {
+        "agent": "steps may be agents",
+        "llm": "steps may be prompts",
+        "structured": "prompts may have a schema",
+        "time": "steps may wait",
+        "tools": "steps may be tools",
+    },
 }
 """Namespace -> namespaces whose functions it calls or whose handles it gives, and why."""
 

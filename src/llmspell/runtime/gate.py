@@ -10,8 +10,7 @@ written here once and hold in every language.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +29,7 @@ from ..host.context import Context
 from ..policy import denial
 from ..values import MAX_BYTES, CannotCross, Encoded, Handle, decode, encode, reader
 from .journal import LATER, Journal, Recorded
+from .kept import Kept, Use, close
 
 if TYPE_CHECKING:
     from ..capability import Capability
@@ -52,38 +52,6 @@ Answer = bytes | CapabilityError
 Invoke = Callable[[int, list[Any]], Awaitable[Any]]
 
 
-class Kept:
-    """A host object the script holds.
-
-    given: how often its handle has crossed; the script holds it no more when it says so as often.
-    calls: how many calls are using it; it stays until they have ended.
-    """
-
-    __slots__ = ("calls", "given", "kind", "thing")
-
-    def __init__(self, kind: str, thing: Any) -> None:
-        self.kind = kind
-        self.thing = thing
-        self.given = self.calls = 0
-
-
-class Use:
-    """The handles one call uses. A call that never began lets go of them too."""
-
-    __slots__ = ("_let_go",)
-
-    def __init__(self, let_go: Callable[[], None]) -> None:
-        self._let_go: Callable[[], None] | None = let_go
-
-    def end(self) -> None:
-        """The call is over."""
-        let_go, self._let_go = self._let_go, None
-        if let_go is not None:
-            let_go()
-
-    __del__ = end
-
-
 class CallRecord(NamedTuple):
     """One call of a finished run: its name, how long it took, and how it ended."""
 
@@ -98,6 +66,10 @@ class Gate:
     `place` is where the answer just given stood in a recording; answers that are there at the same
     time are to be taken in that order. `dropped` are objects the script let go of, to be closed.
     """
+
+    __slots__ = ("_ahead", "_handles", "_invoke", "_journal", "_last_handle", "_numbers",
+                 "_on_call", "_on_warning", "_read", "_redact", "_resolved", "catalogue",
+                 "context", "dropped", "failures", "place", "records", "seen")  # fmt: skip
 
     def __init__(
         self,
@@ -149,12 +121,12 @@ class Gate:
                 recorded = self._journal.recorded(name, self._hidden(args))
                 if recorded is not None and recorded.place == LATER and capability.waits:
                     # It had not ended when the run that was recorded did.
-                    from ..host.waits import Wait
-
-                    return Wait()
+                    return _wait()()
                 if recorded is not None:
                     if capability.gives:
                         self._pass_over(recorded.answer)
+                    if capability.recalls is not None:
+                        self._recall(capability, values, recorded.answer)
                     self.place = recorded.place
                     return self.leave(name, args, recorded.answer, began)
             if capability.is_async:
@@ -186,9 +158,7 @@ class Gate:
     def _waiting(
         self, capability: Capability, args: bytes, result: Any, began: float
     ) -> Wait | None:
-        from ..host.waits import Wait
-
-        if not isinstance(result, Wait):
+        if not isinstance(result, _wait()):
             return None
         # What is sent may be large, and only a journal asks for it again.
         kept = args if self._journal is not None else b""
@@ -231,7 +201,7 @@ class Gate:
 
     async def call(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as if the script had made it."""
-        answer = self.enter(name, encode(list(args), name))
+        answer = self.enter(name, encode(self.crossing(args), name))
         if not isinstance(answer, bytes | CapabilityError):
             answer = await answer
         if isinstance(answer, CapabilityError):
@@ -287,7 +257,8 @@ class Gate:
 
     def fit_arguments(self, capability: Capability, args: bytes) -> list[Any]:
         """The arguments as the function wants them."""
-        self._resolved = []
+        if self._resolved:
+            self._resolved = []
         if len(args) > MAX_BYTES:
             raise BadArgument(f"{capability.name}: the arguments are larger than {MAX_BYTES} bytes")
         try:
@@ -349,13 +320,17 @@ class Gate:
         record = CallRecord(name, perf_counter() - began, error)
         if len(self.records) < 10_000:
             self.records.append(record)
-        known = self.catalogue.get(name)
-        if self._journal is not None and not (known is not None and known.again):
+        if self._journal is not None and not self._again(name):
             kept = self._hidden(answer) if isinstance(answer, bytes) else answer
             self._journal.record(name, self._hidden(args), kept)
         if self._on_call is not None:
             self._on_call(record)
         return answer
+
+    def _again(self, name: str) -> bool:
+        """Whether a call is made again in a replay, so that no journal keeps it."""
+        known = self.catalogue.get(name)
+        return known is not None and known.again
 
     def recognized(self, error: LlmspellError) -> LlmspellError:
         """A script that raises the record of a failure ends with that failure, if it happened."""
@@ -382,6 +357,18 @@ class Gate:
             self._numbers[id(thing)] = number
         self._handles[number].given += 1
         return Handle(kind, number)
+
+    def crossing(self, args: Iterable[Any]) -> list[Any]:
+        """Arguments as the script would give them: what it has a handle of is that handle."""
+        return [Handle(self._handles[number].kind, number)
+                if (number := self._numbers.get(id(arg))) is not None else arg
+                for arg in args]  # fmt: skip
+
+    def keep(self, handle: Handle) -> None:
+        """Keeps what a handle stands for until the run ends, whatever the script lets go of."""
+        thing = self.resolve(handle)
+        if thing is not handle:
+            self.adopt(handle.kind, thing)
 
     def number_from(self, last: int) -> None:
         """Has the next host object get a number above `last`."""
@@ -429,13 +416,21 @@ class Gate:
     def closings(self) -> list[Coroutine[Any, Any, None]]:
         """What closes the objects in `dropped`."""
         dropped, self.dropped = self.dropped, []
-        return [_close(thing) for thing in dropped]
+        return [close(thing) for thing in dropped]
 
     def _pass_over(self, answer: Answer) -> None:
         """Counts a recorded handle, so that those made again have the numbers they had."""
         given = decode(answer) if isinstance(answer, bytes) else None
         if isinstance(given, Handle):
             self._last_handle = max(self._last_handle, given.id)
+
+    def _recall(self, capability: Capability, values: list[Any], answer: Answer) -> None:
+        """Has a call that is not made leave on the host what it left. In a replay nothing is."""
+        if capability.recalls is None or any(isinstance(value, Handle) for value in values):
+            return
+        if isinstance(answer, bytes):
+            told = capability.returns.fit(decode(answer, self._invoke), "the answer", self)
+            capability.recalls(self.context, told, *values)
 
     def resolve(self, handle: Handle) -> Any:
         """The host object behind a handle of this run; in a replay the handle stands for one that
@@ -461,17 +456,20 @@ class Gate:
     async def close(self) -> None:
         """Closes every host object the run still holds."""
         self.context.close()
+        await self.context.aclose()
         handles, self._handles, self._numbers = self._handles, {}, {}
         for thing in [*self.dropped, *(kept.thing for kept in handles.values())]:
             if hasattr(thing, "close"):
-                await _close(thing)
+                await close(thing)
         self.dropped.clear()
 
 
-async def _close(thing: Any) -> None:
-    # One that cannot be closed must not keep the others open.
-    with suppress(Exception):
-        await thing.close()
+@cache
+def _wait() -> type[Wait]:
+    # Not imported before a script calls what may wait.
+    from ..host.waits import Wait
+
+    return Wait
 
 
 def _clipped(text: str) -> str:

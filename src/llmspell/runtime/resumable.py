@@ -15,6 +15,7 @@ import json
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Answer as Turn
@@ -65,6 +66,7 @@ class ResumableDriver(Driver):
         self._wishes: list[tuple[int, int | str, bytes, asyncio.Future[int]]] = []
         self._live: asyncio.Future[None] | None = None
         self._never: set[int] = set()
+        self._rested = 0  # looks in a row at which an isolate that works elsewhere was at rest
 
     def keep(self, keeper: Keeper, hide: Callable[[str], str]) -> None:
         """Has everything that comes into the isolate written down."""
@@ -182,6 +184,7 @@ class ResumableDriver(Driver):
         return self.isolate.call(-number, self._functions.pop(-number).function, answer)
 
     def _absorb(self, answer: Turn) -> None:
+        self._rested = 0
         for ended in answer.ended:
             self._begun.pop(ended.entry, None)
         super()._absorb(answer)
@@ -252,12 +255,13 @@ class ResumableDriver(Driver):
 
     async def invoke(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as `Gate.call` does, or has it from the checkpoint."""
-        text, owner = encode(list(args), name), OWNER.get()
+        text, owner = encode(self.gate.crossing(args), name), OWNER.get()
         kept = (
             owner in self._open and self._remade(self._open[owner].name) and not self._again(name)
         )
-        if kept and self.replays:
-            inner = self._inner.get(owner)
+        inner = self._inner.get(owner)
+        # What takes turns of the loop may come to its calls only when all else is restored.
+        if kept and (self.replays or inner):
             if inner:
                 event = inner.popleft()
                 if (event.name, json.loads(event.args)) != (name, self._args(text)):
@@ -390,7 +394,7 @@ class ResumableDriver(Driver):
 
     def _go_on_restoring(self) -> None:
         """Nothing is left to do but what the checkpoint has next, and that is not there."""
-        if isinstance(self.isolate, Remote) and self.isolate.working:
+        if isinstance(self.isolate, Remote) and (self.isolate.working or self._rested < 2):
             if self._rest is None:
                 self._rest = self._loop.call_later(REST, self._look_again)
             return
@@ -405,6 +409,12 @@ class ResumableDriver(Driver):
             self._schedule()
             return
         self.fail(RestoreError(f"the script does not come to {_told(event)}"))
+
+    def _look_again(self) -> None:
+        # It says that it rests before what it came to has arrived.
+        working = isinstance(self.isolate, Remote) and self.isolate.working
+        self._rested = 0 if working else self._rested + 1
+        super()._look_again()
 
     def _look_for_deadlock(self) -> None:
         if not self.replays:
@@ -425,28 +435,31 @@ class ResumableDriver(Driver):
                 last = max(last, given.id)
                 if not self._remade(event.name):
                     held[f"{given.kind}#{given.id}"] = event.name
-            ended = self._ends(event)
-            if ended is not None:
-                held.pop(ended, None)
+            held.pop(self._ends(event), None)
+        for inner in chain.from_iterable(self._inner.values()):
+            # What a call that is made again had for itself only, that call answers for.
+            given = decode(inner.answer) if isinstance(inner.answer, bytes) else None
+            last = max(last, given.id if isinstance(given, Handle) else 0)
+            held.pop(self._ends(inner), None)
         self.gate.number_from(last)
         for handle, name in held.items():
             raise RestoreError(f"an open {handle.partition('#')[0]}, which {name} gave")
 
-    def _ends(self, event: Answered) -> str | None:
-        """The handle that is done with by this call."""
+    def _ends(self, event: Answered | Inner) -> str:
+        """The handle that is done with by this call, or ""."""
         capability = self.gate.catalogue.get(event.name)
         if capability is None or not capability.method_of:
-            return None
+            return ""
         from ..capability import HANDLES
 
         kind = HANDLES[capability.method_of]
         failed = isinstance(event.answer, CapabilityError)
         over = capability.verb == kind.iterate and (failed or event.answer == b"null")
         if capability.verb != kind.close and not over:
-            return None
+            return ""
         args = decode(event.args.encode())
         first = args[0] if isinstance(args, list) and args else None
-        return f"{first.kind}#{first.id}" if isinstance(first, Handle) else None
+        return f"{first.kind}#{first.id}" if isinstance(first, Handle) else ""
 
 
 def _difference(event: Answered | Inner, call: Call, args: str) -> str:

@@ -22,7 +22,6 @@ from ..errors import (
     UsageError,
 )
 from ..host.context import Context
-from ..host.tools import Toolbox
 from ..limits import Limits, Meter
 from ..spells.program import Program
 from ..values import CannotCross, decode, encode, refuse_references
@@ -116,11 +115,15 @@ class Run:
             invoke=invoke or self.gate.call,
             write=self._write,
             load_module=self._load_module,
-            tools=Toolbox(session.tools),
+            tools=session.toolbox,
             sources=self._sources,
             run_id=run_id,
             measure=self.driver.usage,
+            adopt=self.gate.adopt,
+            keep=self.gate.keep,
         )
+        if session.hooks:
+            self.gate.context.hooks.fix(session.hooks)
         if keeping is not None:
             try:
                 keeping.begin(self)
@@ -145,6 +148,7 @@ class Run:
         if taken is not None:
             isolate, self._life = taken
         else:
+            session.cache.lend(self._engine)
             isolate = self._engine.isolate(session.names, bounds)
             if pool is not None:
                 pool.missed(self._engine, isolate, bounds)
@@ -250,6 +254,8 @@ class Run:
         self._session.neighbours.leave(self.driver)
         self.release()
         await self.gate.close()
+        self.isolate.compile_with(self._engine.compile)
+        del self.driver.gate, self.gate.context
 
     def release(self) -> None:
         """Frees the isolate."""

@@ -30,8 +30,11 @@ from .result import Result
 from .run import Run, engine_for, raised
 
 if TYPE_CHECKING:
+    from ..host.approvals import Approve
     from ..host.channels import SharedChannel
-    from ..host.tools import Tool
+    from ..host.doubles import Double
+    from ..host.hooks import Hook
+    from ..host.tools import Tool, Toolbox
     from ..host.usage import ResourceUsage
     from .checkpoint import Checkpoint
     from .deadlocks import Neighbours
@@ -58,6 +61,12 @@ class Session:
     limits: replaces limits of the level: {"time": 30, "memory": "64MB"}, or names a profile of
         them: "strict", {"profile": "strict", "time": 60}.
     functions: functions of this program by name, such as "shop.price", for its scripts to call.
+    hooks: functions before and after requests to models and calls of tools, by ids of your choice:
+        {"audit": {"before_generate": f, "priority": 1}}; see docs/agents.md.
+    tool_rules: which tools may be run: {"file_*": "ask", "process_exec": "deny"}; the last pattern
+        that matches decides, and those of the settings come first.
+    approve: is given a ToolRequest where a rule says "ask", and tells whether it may be run; a
+        function or a coroutine function. Without it such calls are refused.
     tenant: whose quotas of memory, runs, tokens and dollars its runs share with others.
     sandbox: how much of its language's library a script has: "minimal" (all, the default),
         "standard", "strict", or a list such as ["string.*", "math.floor"].
@@ -67,6 +76,7 @@ class Session:
     cache: where compiled programs are kept; sessions of a process share one by default.
     seed: where the random numbers of every spell start; each run gets its own by default.
     model: "provider/model" to use where a spell names none.
+    models: what answers in place of models, by name or pattern: doubles as `testing` makes them.
     folder: where relative paths start; the current folder by default.
     stdin: what `io.read` reads, such as sys.stdin; empty by default.
     output: gets printed text as it happens.
@@ -91,6 +101,9 @@ class Session:
         allow: Iterable[str] = (),
         limits: Mapping[str, Any] | str | None = None,
         functions: Mapping[str, Callable[..., Any] | Function] | None = None,
+        hooks: Mapping[str, Mapping[str, Any]] | None = None,
+        tool_rules: Mapping[str, str] | None = None,
+        approve: Approve | None = None,
         tenant: Tenant | None = None,
         sandbox: str | Iterable[str] | None = None,
         modules: Mapping[str, str] | None = None,
@@ -99,6 +112,7 @@ class Session:
         cache: ChunkCache | None = None,
         seed: int | None = None,
         model: str | None = None,
+        models: Mapping[str, Double] | None = None,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
         stdin: TextIO | None = None,
@@ -137,6 +151,15 @@ class Session:
 
             given = Functions(functions, self.features)
             self.catalogue, self.names, self.tools = given.catalogue, given.names, given.tools
+        self.hooks: list[Hook] = []
+        if hooks:
+            from ..host.hooks import of_program
+
+            self.hooks = of_program(hooks)
+        self.tool_rules = {**settings.tools, **(tool_rules or {})}
+        self.approve = approve
+        if self.tool_rules:
+            self.toolbox()  # a rule that is none is refused now
         if preload:
             preload_namespaces(_words(preload), self.features)
         self.cache = cache or shared(settings.cache_folder(os.environ))
@@ -151,6 +174,7 @@ class Session:
             notify=notify or (lambda text: None),
             log=log or (lambda level, message, fields: None),
             stdin=stdin,
+            doubles={n if "/" in n else f"mock/{n}": d for n, d in (models or {}).items()},
         )
         if record is not None and replay is not None:
             raise UsageError("record and replay exclude each other")
@@ -172,6 +196,13 @@ class Session:
 
             self.pool = Pool.of(pool)
             self.pool.join(self, self.lives)
+
+    def toolbox(self) -> Toolbox:
+        """The tools of one run, and who may use them."""
+        from ..host.approvals import Approvals
+        from ..host.tools import Toolbox
+
+        return Toolbox(self.tools, Approvals(self.tool_rules, self.approve))
 
     def default_engine(self) -> Engine:
         """The engine of programs whose name does not tell."""
