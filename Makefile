@@ -17,7 +17,7 @@ demo: .venv/run
 	@$(BIN)/python examples/demo.py
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from llmspell import Session
-from llmspell.host.models import Models
+from llmspell.host.llm.models import Models
 from llmspell.host.settings import Environment, ProviderSettings, Settings
 
 from .calls import resident

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from llmspell.host.kinds import KINDS
+from llmspell.host.llm.kinds import KINDS
 from llmspell.testing.servers import ModelServer
 
 PATIENCE = 60.0

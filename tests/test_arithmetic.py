@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmspell.errors import BadArgument
-from llmspell.host.arithmetic import MAX_LENGTH, calculate
+from llmspell.host.formats.arithmetic import MAX_LENGTH, calculate
 
 VALUES = [
     ("+".join("1" * 400), 400),

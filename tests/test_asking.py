@@ -23,13 +23,13 @@ from llmspell.errors import (
     MemoryLimit,
     ProviderFailure,
 )
-from llmspell.host import attachments
-from llmspell.host import models as models_module
-from llmspell.host.charges import PICTURE, size_of
-from llmspell.host.chats import Chat
-from llmspell.host.conversations import conversation_of, settings_of
-from llmspell.host.embeddings import MAX_DIMENSIONS, MAX_TEXTS, embed, offline_vector
-from llmspell.host.messages import (
+from llmspell.host.llm import attachments
+from llmspell.host.llm import models as models_module
+from llmspell.host.llm.charges import PICTURE, size_of
+from llmspell.host.llm.chats import Chat
+from llmspell.host.llm.conversations import conversation_of, settings_of
+from llmspell.host.llm.embeddings import MAX_DIMENSIONS, MAX_TEXTS, embed, offline_vector
+from llmspell.host.llm.messages import (
     ChatOptions,
     ContentPart,
     EmbedOptions,
@@ -37,7 +37,7 @@ from llmspell.host.messages import (
     ModelOptions,
     Reply,
 )
-from llmspell.host.models import Models
+from llmspell.host.llm.models import Models
 from llmspell.host.settings import Environment, ProviderSettings, Settings
 from llmspell.limits import Limits, Meter
 from llmspell.testing.servers import ModelServer

@@ -12,8 +12,8 @@ import pytest
 
 from llmspell import Session
 from llmspell.errors import BadArgument, CapabilityError, LlmspellError, ProviderFailure
-from llmspell.host.doubles import MAX_CALLS, MAX_QUESTION, Double, DoubleOptions, matches
-from llmspell.host.keyless import MAX_ANSWER, SENT
+from llmspell.host.doubles.doubles import MAX_CALLS, MAX_QUESTION, Double, DoubleOptions, matches
+from llmspell.host.net.keyless import MAX_ANSWER, SENT
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.testing import Answer, MockCall, Question, answering, failing, scripted, slow
 from llmspell.testing.servers import ModelServer
@@ -313,7 +313,7 @@ def test_a_server_cannot_give_tokens_back() -> None:
     from pydantic_ai.messages import ModelResponse, TextPart
     from pydantic_ai.usage import RequestUsage
 
-    from llmspell.host.models import Models
+    from llmspell.host.llm.models import Models
     from llmspell.host.settings import Environment
 
     models = Models(Settings(), Environment({}))
@@ -325,7 +325,7 @@ def test_a_server_cannot_give_tokens_back() -> None:
 def test_an_answer_of_a_strange_server_is_bounded(server: ModelServer) -> None:
     import httpx2
 
-    from llmspell.host.keyless import open_keyless
+    from llmspell.host.net.keyless import open_keyless
 
     async def whole() -> None:
         async with open_keyless(lambda kind, what: None) as http:

@@ -22,9 +22,9 @@ from llmspell.errors import (
     FileFailure,
     NotFound,
 )
-from llmspell.host import beneath
-from llmspell.host import files as files_unit
-from llmspell.host.files import Entry, Files
+from llmspell.host.files import beneath
+from llmspell.host.files import files as files_unit
+from llmspell.host.files.files import Entry, Files
 from llmspell.policy import Policy
 
 

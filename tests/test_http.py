@@ -23,11 +23,11 @@ from typing import Any
 import pytest
 
 from llmspell.errors import BadArgument, CapabilityError, Denied, ProviderFailure
-from llmspell.host import http as http_unit
-from llmspell.host.addresses import is_public, literal
-from llmspell.host.http import Http, Reply
-from llmspell.host.markdown import convert_page
-from llmspell.host.pages import Page
+from llmspell.host.net import http as http_unit
+from llmspell.host.net.addresses import is_public, literal
+from llmspell.host.net.http import Http, Reply
+from llmspell.host.net.markdown import convert_page
+from llmspell.host.net.pages import Page
 
 
 class Grants:
@@ -864,7 +864,7 @@ def test_errors_are_ours(site: Site) -> None:
 def test_importing_is_cheap() -> None:
     """The unit itself loads neither the HTTP library nor an event loop."""
     code = (
-        "import sys, llmspell.host.http, llmspell.host.files\n"
+        "import sys, llmspell.host.net.http, llmspell.host.files.files\n"
         "print({'httpx2', 'httpcore2', 'asyncio', 'html_to_markdown'} & set(sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

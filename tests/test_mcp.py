@@ -20,7 +20,7 @@ from conftest import PATIENCE
 
 from llmspell import Session
 from llmspell.errors import CapabilityError, LlmspellError
-from llmspell.host.mcp import MAX_INLINED, inlined
+from llmspell.host.tools.mcp import MAX_INLINED, inlined
 
 SERVER = """
 import os, sys

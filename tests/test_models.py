@@ -17,12 +17,12 @@ import pytest
 
 from llmspell import typespec
 from llmspell.errors import BadArgument, BudgetExceeded, ProviderFailure
-from llmspell.host.failures import FAILURES
-from llmspell.host.kinds import KINDS
-from llmspell.host.messages import Message, ModelInfo, ModelOptions, Reply, TokenUsage
-from llmspell.host.models import OFFLINE, OFFLINE_NOTICE, Models
+from llmspell.host.llm.failures import FAILURES
+from llmspell.host.llm.kinds import KINDS
+from llmspell.host.llm.messages import Message, ModelInfo, ModelOptions, Reply, TokenUsage
+from llmspell.host.llm.models import OFFLINE, OFFLINE_NOTICE, Models
+from llmspell.host.llm.streams import PIECES_AHEAD
 from llmspell.host.settings import PROVIDER_KINDS, Environment, ProviderSettings, Settings
-from llmspell.host.streams import PIECES_AHEAD
 from llmspell.limits import Limits, Meter
 from llmspell.testing.servers import ModelServer
 
@@ -878,7 +878,7 @@ def test_records_can_cross() -> None:
 
 def test_pydantic_ai_is_imported_only_when_a_model_is_used() -> None:
     program = (
-        "import asyncio, sys; from llmspell.host.models import Models;"
+        "import asyncio, sys; from llmspell.host.llm.models import Models;"
         "from llmspell.host.settings import Environment, Settings;"
         "m = Models(Settings(), Environment({'OPENAI_API_KEY': 'k'}));"
         "asyncio.run(m.default()); asyncio.run(m.aclose());"

@@ -15,7 +15,7 @@ import pytest
 import llmspell
 from llmspell.engines import engine
 from llmspell.engines.base import Answer, Done, Signature
-from llmspell.host.agents import Agent
+from llmspell.host.agents.agent import Agent
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.limits import Limits
 from llmspell.runtime.gate import Gate

@@ -19,12 +19,12 @@ from llmspell.errors import (
     NotFound,
     ProviderFailure,
 )
-from llmspell.host import agreement
-from llmspell.host.messages import Message, ModelOptions, Reply
-from llmspell.host.models import Models
-from llmspell.host.pools import MAX_MEMBERS, Pool, PoolMember, PoolOptions
-from llmspell.host.rates import Rate
-from llmspell.host.roster import MAX_OWN, Roster
+from llmspell.host.llm.messages import Message, ModelOptions, Reply
+from llmspell.host.llm.models import Models
+from llmspell.host.pools import agreement
+from llmspell.host.pools.pools import MAX_MEMBERS, Pool, PoolMember, PoolOptions
+from llmspell.host.pools.rates import Rate
+from llmspell.host.pools.roster import MAX_OWN, Roster
 from llmspell.host.settings import Environment, ProviderSettings, Settings
 from llmspell.limits import Limits, Meter
 from llmspell.testing.servers import ModelServer

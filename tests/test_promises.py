@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import llmspell
+from llmspell.host.llm.streams import PIECES_AHEAD, ModelStream
 from llmspell.host.settings import ProviderSettings, Settings
-from llmspell.host.streams import PIECES_AHEAD, ModelStream
 from llmspell.testing.servers import ModelServer
 
 RULES = Path(__file__).parent / "promises" / "rules.lua"

@@ -689,4 +689,4 @@ def test_tracebacks_of_the_host_are_for_debug_only(cli: Command, form: str) -> N
     for word in ("Traceback", "llmspell/host", ".py"):
         assert word not in quiet.err
     assert "Traceback" in loud.err
-    assert "llmspell/host/files.py" in loud.err
+    assert "llmspell/host/files/files.py" in loud.err

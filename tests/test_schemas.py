@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmspell.errors import BadArgument
-from llmspell.host import schema_algebra, schema_text, schemas
-from llmspell.host.schema_versions import Repository
+from llmspell.host.schemas import algebra as schema_algebra
+from llmspell.host.schemas import schema as schemas
+from llmspell.host.schemas import text as schema_text
+from llmspell.host.schemas.versions import Repository
 
 
 @given(st.text(st.sampled_from('ab1 ?:,|{}()\n"\\.-listofmap$é\0'), max_size=40))

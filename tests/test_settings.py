@@ -258,7 +258,7 @@ def test_importing_is_cheap() -> None:
         "import sys; before = set(sys.modules); import llmspell.host.settings\n"
         "slow = {'dataclasses', 'inspect', 'asyncio', 'tomllib', 'dotenv', 'pathlib'}\n"
         "print(slow & (set(sys.modules) - before))\n"
-        "import llmspell.host.messages\n"
+        "import llmspell.host.llm.messages\n"
         "print({'asyncio', 'pydantic_ai', 'dotenv'} & (set(sys.modules) - before))"
     )
     done = subprocess.run(

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmspell import Session
-from llmspell.host import loose_json
+from llmspell.host.schemas import loose_json
+from llmspell.host.schemas.structured import Form
 from llmspell.host.settings import ProviderSettings, Settings
-from llmspell.host.structured import Form
 from llmspell.testing.servers import ModelServer
 
 

@@ -21,7 +21,8 @@ from conftest import PATIENCE
 
 from llmspell import Session
 from llmspell.errors import BadArgument, CapabilityError, ConfigError, DiskLimit, TimeLimit
-from llmspell.host import confined, differences, patterns, tables, templates, xml, yaml
+from llmspell.host import confined
+from llmspell.host.formats import differences, patterns, tables, templates, xml, yaml
 from llmspell.host.settings import Settings
 
 

@@ -19,10 +19,10 @@ from conftest import PATIENCE, Command
 import llmspell
 from llmspell import Function, Session
 from llmspell.errors import ConfigError, Denied, HostFailure, UsageError
-from llmspell.host.approvals import Approvals, Restrictions, ToolRequest
 from llmspell.host.settings import Settings
-from llmspell.host.tool_chains import MAX_CALLS
-from llmspell.host.tools import MAX_TOOLS
+from llmspell.host.tools.approvals import Approvals, Restrictions, ToolRequest
+from llmspell.host.tools.chains import MAX_CALLS
+from llmspell.host.tools.toolbox import MAX_TOOLS
 
 CALC = "return tools.execute('calculator', {expression = params.e or '1 + 1'})"
 
@@ -329,8 +329,8 @@ def test_the_promised_tools_are_there() -> None:
 def test_a_small_spell_loads_nothing_of_tools(tmp_path: Path) -> None:
     program = (
         "import llmspell, sys; llmspell.run_sync('return 1');"
-        "assert not {'llmspell.host.tools', 'llmspell.host.approvals', 'inspect', 'yaml', 're2',"
-        " 'xmltodict', 'sqlite3', 'mcp'} & set(sys.modules)"
+        "assert not {'llmspell.host.tools.toolbox', 'llmspell.host.tools.approvals', 'inspect',"
+        " 'yaml', 're2', 'xmltodict', 'sqlite3', 'mcp'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, timeout=PATIENCE)
     assert done.returncode == 0

@@ -13,7 +13,7 @@ import pytest
 import llmspell
 from llmspell import typespec
 from llmspell.errors import BadArgument
-from llmspell.host.messages import Message, ModelOptions
+from llmspell.host.llm.messages import Message, ModelOptions
 from llmspell.typespec import HANDLE_KINDS, JsonSchema, Misfit, prose, read
 from llmspell.values import FunctionRef, Handle
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from llmspell import Session
 from llmspell.errors import BadArgument, CallLimit, StepLimit, TimeLimit
 from llmspell.host.settings import ProviderSettings, Settings
-from llmspell.host.workflow_pictures import mermaid
-from llmspell.host.workflow_records import weight
-from llmspell.host.workflow_steps import read
+from llmspell.host.workflows.pictures import mermaid
+from llmspell.host.workflows.records import weight
+from llmspell.host.workflows.steps import read
 from llmspell.runtime.run import Run
 from llmspell.spells.program import Program
 from llmspell.testing.servers import ModelServer

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         UsageError,
         Variables,
     )
-    from .host.approvals import ToolRequest
+    from .host.tools.approvals import ToolRequest
     from .limits import Limits, Tenant, Usage
     from .runtime.cache import ChunkCache
     from .runtime.checkpoint import Checkpoint
@@ -142,7 +142,7 @@ _HOMES = {
     "Running": "runtime.running",
     "Session": "runtime.session",
     "Tenant": "limits",
-    "ToolRequest": "host.approvals",
+    "ToolRequest": "host.tools.approvals",
     "Usage": "limits",
     "register_record": "values",
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..capability import capability, handle
-from ..host import snapshots, teams
-from ..host.agent_events import AgentEvents
-from ..host.agents import Agent, AgentMessage, AgentOptions, AgentReply, AgentStatus
+from ..host.agents import snapshots, teams
+from ..host.agents.agent import Agent, AgentMessage, AgentOptions, AgentReply, AgentStatus
+from ..host.agents.events import AgentEvents
+from ..host.agents.teams import Collaboration, CollaborationOptions, DelegationOptions
 from ..host.context import Context
-from ..host.teams import Collaboration, CollaborationOptions, DelegationOptions
 from ..values import FunctionRef
 from .stream import Stream
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..capability import capability, handle
-from ..host.chats import Chat
 from ..host.context import Context
-from ..host.messages import ChatOptions, ContentPart, Message, Reply, StreamHandlers
+from ..host.llm.chats import Chat
+from ..host.llm.messages import ChatOptions, ContentPart, Message, Reply, StreamHandlers
 
 handle("chat")(Chat)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import uuid4
 
 from ..capability import capability
-from ..host import digests
 from ..host.context import Context
-from ..host.digests import Algorithm
-from ..host.documents import text_or_bytes
+from ..host.formats import digests
+from ..host.formats.digests import Algorithm
+from ..host.formats.documents import text_or_bytes
 
 
 @capability("crypto.hash", since="0.1", tool="hash")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..capability import capability
-from ..host import tables
 from ..host.context import Context
-from ..host.tables import CsvOptions
+from ..host.formats import tables
+from ..host.formats.tables import CsvOptions
 
 
 @capability("csv.decode", since="0.1", tool="csv_parse")

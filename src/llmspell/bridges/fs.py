@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from ..capability import capability
 from ..errors import FileFailure
-from ..host import file_search
 from ..host.context import Context
-from ..host.file_search import Finding, SearchOptions
+from ..host.files import search as file_search
+from ..host.files.search import Finding, SearchOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..capability import capability
+from ..host.agents.hooks import HookInfo, HookOptions
 from ..host.context import Context
-from ..host.hooks import HookInfo, HookOptions
 
 
 @capability("hooks.register", since="0.1", again=True)

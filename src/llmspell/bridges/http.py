@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import documents, web_search
 from ..host.context import Context
-from ..host.web_search import WebResult, WebSearchOptions
+from ..host.formats import documents
+from ..host.net import web_search
+from ..host.net.web_search import WebResult, WebSearchOptions
 
 
 @dataclass(frozen=True, slots=True)

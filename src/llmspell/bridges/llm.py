@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..capability import capability
-from ..host.chats import Chat
 from ..host.context import Context
-from ..host.messages import (
+from ..host.llm.chats import Chat
+from ..host.llm.messages import (
     BatchItem,
     BatchOptions,
     ChatOptions,
@@ -29,7 +29,7 @@ async def generate(ctx: Context, prompt: str, options: ModelOptions = ModelOptio
     options: which model, and how it should answer.
     returns: the text of the answer.
     """
-    from ..host.asking import ask
+    from ..host.llm.asking import ask
 
     return (await ask(ctx, [Message("user", prompt)], options)).content
 
@@ -44,7 +44,7 @@ async def generate_message(
     options: which model, and how it should answer.
     returns: the answer, with the model that gave it and what it used.
     """
-    from ..host.asking import ask
+    from ..host.llm.asking import ask
 
     return await ask(ctx, messages, options)
 
@@ -56,8 +56,8 @@ async def complete(ctx: Context, request: Request) -> Reply:
     request: what to say, which model, and how it should answer.
     returns: the answer, with the model that gave it and what it used.
     """
-    from ..host.asking import ask
-    from ..host.conversations import said_in
+    from ..host.llm.asking import ask
+    from ..host.llm.conversations import said_in
 
     return await ask(ctx, said_in(request), request)
 
@@ -72,7 +72,7 @@ async def stream(
     options: which model, and how it should answer.
     returns: a stream of texts.
     """
-    from ..host.asking import ask_in_pieces
+    from ..host.llm.asking import ask_in_pieces
 
     messages = [Message("user", prompt)] if isinstance(prompt, str) else prompt
     return Stream(await ask_in_pieces(ctx, messages, options))
@@ -98,7 +98,7 @@ async def batch(
     options: how many at the same time, and what holds for all requests.
     returns: what became of each, in their order.
     """
-    from ..host.batches import asked_all
+    from ..host.llm.batches import asked_all
 
     return await asked_all(ctx, requests, options)
 
@@ -113,7 +113,7 @@ async def embed(
     options: which model, and how long the vectors are.
     returns: the vectors, and what they took.
     """
-    from ..host.embeddings import embed, embedding_model
+    from ..host.llm.embeddings import embed, embedding_model
 
     name = await embedding_model(ctx, options.model)
     wanted = [texts] if isinstance(texts, str) else texts
@@ -127,7 +127,7 @@ def count_tokens(ctx: Context, text: str | list[Message]) -> int:
     text: the text, or the messages.
     returns: the estimate that budgets reserve: a quarter of its bytes, 1600 for an image or a file.
     """
-    from ..host.conversations import estimate
+    from ..host.llm.conversations import estimate
 
     return estimate(text)
 

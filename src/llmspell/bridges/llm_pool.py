@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from ..capability import capability, handle
 from ..errors import NotFound, near_miss
-from ..host.asking import ask, ask_in_pieces
 from ..host.context import Context
-from ..host.messages import Message, ModelOptions, Reply
-from ..host.pools import MemberHealth, Pool, PoolMember, PoolOptions, Strategy
-from ..host.tallies import ProviderMetrics
+from ..host.llm.asking import ask, ask_in_pieces
+from ..host.llm.messages import Message, ModelOptions, Reply
+from ..host.pools.pools import MemberHealth, Pool, PoolMember, PoolOptions, Strategy
+from ..host.pools.tallies import ProviderMetrics
 from .stream import Stream
 
 handle("pool")(Pool)

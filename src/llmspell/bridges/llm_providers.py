@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..capability import capability
 from ..errors import NotFound, near_miss
-from ..host import mocks, probes
 from ..host.context import Context
-from ..host.doubles import Answer, DoubleOptions
-from ..host.probes import ConnectionTest, ProviderInfo, ProviderTemplate
-from ..host.roster import ProviderOptions
-from ..host.tallies import ProviderMetrics
+from ..host.doubles import mocks
+from ..host.doubles.doubles import Answer, DoubleOptions
+from ..host.llm import probes
+from ..host.llm.probes import ConnectionTest, ProviderInfo, ProviderTemplate
+from ..host.pools.roster import ProviderOptions
+from ..host.pools.tallies import ProviderMetrics
 from ..values import FunctionRef
 
 

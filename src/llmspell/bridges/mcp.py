@@ -6,7 +6,7 @@ from typing import Any
 
 from ..capability import capability
 from ..host.context import Context
-from ..host.mcp import McpOptions, McpTool
+from ..host.tools.mcp import McpOptions, McpTool
 
 
 @capability("mcp.connect", since="0.1")

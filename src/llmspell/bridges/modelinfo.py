@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..capability import capability
 from ..host.context import Context
-from ..host.modelinfo import Comparison, CostEstimate, ModelDetails, ModelFilter
+from ..host.llm.modelinfo import Comparison, CostEstimate, ModelDetails, ModelFilter
 
 
 @capability("modelinfo.providers", since="0.1")

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import schema_algebra, schemas
 from ..host.context import Context
-from ..host.schema_algebra import Change
-from ..host.schema_versions import SchemaEntry, SchemaVersion
+from ..host.schemas import algebra as schema_algebra
+from ..host.schemas import schema as schemas
+from ..host.schemas.algebra import Change
+from ..host.schemas.versions import SchemaEntry, SchemaVersion
 from ..typespec import JsonSchema
 from ..values import FunctionRef
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..capability import capability
-from ..host import databases
 from ..host.context import Context
-from ..host.databases import QueryOptions, Rows
+from ..host.files import databases
+from ..host.files.databases import QueryOptions, Rows
 
 
 @capability("sqlite.query", since="0.1", needs="fs.read", tool="sqlite_query")

@@ -7,7 +7,7 @@ from typing import Any
 from ..capability import capability, handle
 from ..errors import HostFailure
 from ..host.context import Context
-from ..host.messages import StreamHandlers
+from ..host.llm.messages import StreamHandlers
 
 
 @handle("stream", iterate="next", close="close")
@@ -53,7 +53,7 @@ async def each(ctx: Context, stream: Stream, handlers: StreamHandlers) -> Any:
     handlers: the functions; without on_error, an error is raised.
     returns: the whole answer, a Reply; nothing where a handler was given the error.
     """
-    from ..host.chats import read_through
+    from ..host.llm.chats import read_through
 
     return await read_through(ctx, stream, handlers)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..capability import capability, handle
-from ..host import structured
 from ..host.context import Context
-from ..host.structured import ObjectStream, StructuredOptions
+from ..host.schemas import structured
+from ..host.schemas.structured import ObjectStream, StructuredOptions
 from ..typespec import JsonSchema
 
 handle("object_stream", iterate="next", close="close")(ObjectStream)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import differences, patterns, templates
 from ..host.context import Context
-from ..host.patterns import Match, PatternOptions
+from ..host.formats import differences, patterns, templates
+from ..host.formats.patterns import Match, PatternOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ..capability import capability
-from ..host import arithmetic, mcp_tools, tool_chains, tool_docs, tools
-from ..host.approvals import ToolRequest
 from ..host.context import Context
-from ..host.mcp import McpOptions
-from ..host.mcp_tools import McpTools
-from ..host.tool_chains import ToolCall, ToolOutcome
-from ..host.tool_facts import ToolOptions
-from ..host.tool_metrics import ToolMetrics
+from ..host.formats import arithmetic
+from ..host.tools import chains as tool_chains
+from ..host.tools import docs as tool_docs
+from ..host.tools import mcp_tools
+from ..host.tools import toolbox as tools
+from ..host.tools.approvals import ToolRequest
+from ..host.tools.chains import ToolCall, ToolOutcome
+from ..host.tools.facts import ToolOptions
+from ..host.tools.mcp import McpOptions
+from ..host.tools.mcp_tools import McpTools
+from ..host.tools.metrics import ToolMetrics
 from ..typespec import JsonSchema
 from ..values import FunctionRef
 

@@ -18,10 +18,11 @@ from typing import Any, Literal
 
 from ..capability import capability, handle
 from ..errors import BadArgument
-from ..host import workflow_steps, workflows
 from ..host.context import Context
-from ..host.workflow_runs import RunOptions, WorkflowEvent
-from ..host.workflows import Workflow, WorkflowEvents, WorkflowResult, WorkflowStatus
+from ..host.workflows import steps as workflow_steps
+from ..host.workflows import workflow as workflows
+from ..host.workflows.runs import RunOptions, WorkflowEvent
+from ..host.workflows.workflow import Workflow, WorkflowEvents, WorkflowResult, WorkflowStatus
 from ..values import FunctionRef
 from .schema import SchemaFault, Validation
 

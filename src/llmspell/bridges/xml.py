@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
-from ..host import xml
 from ..host.context import Context
+from ..host.formats import xml
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..capability import capability
-from ..host import yaml
 from ..host.context import Context
+from ..host.formats import yaml
 
 
 @capability("yaml.decode", since="0.1", tool="yaml_parse")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..host.approvals import Approve, ToolRequest
+    from ..host.tools.approvals import Approve, ToolRequest
 
 TERMINAL = "/dev/tty"
 SHOWN = 2000

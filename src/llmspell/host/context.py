@@ -15,15 +15,15 @@ from ..policy import Policy, denial
 from ..values import Handle
 
 if TYPE_CHECKING:
-    from .agents import Agents
+    from .agents.agent import Agents
+    from .agents.hooks import Hooks
     from .channels import Channels
-    from .defaults import Defaults
-    from .hooks import Hooks
-    from .mcp import Servers
-    from .roster import Roster
-    from .schema_versions import Repository
+    from .llm.defaults import Defaults
+    from .pools.roster import Roster
+    from .schemas.versions import Repository
     from .services import Services
-    from .tools import Toolbox
+    from .tools.mcp import Servers
+    from .tools.toolbox import Toolbox
 
 
 class Context:
@@ -88,14 +88,14 @@ class Context:
     @cached_property
     def agents(self) -> Agents:
         """The agents of this run."""
-        from .agents import Agents
+        from .agents.agent import Agents
 
         return Agents()
 
     @cached_property
     def defaults(self) -> Defaults:
         """What holds for requests to models in this run that do not say otherwise."""
-        from .defaults import Defaults
+        from .llm.defaults import Defaults
 
         return Defaults()
 
@@ -107,21 +107,21 @@ class Context:
     @cached_property
     def hooks(self) -> Hooks:
         """What looks at requests to models and at calls of tools in this run."""
-        from .hooks import Hooks
+        from .agents.hooks import Hooks
 
         return Hooks(self)
 
     @cached_property
     def schemas(self) -> Repository:
         """The schemas that were saved in this run."""
-        from .schema_versions import Repository
+        from .schemas.versions import Repository
 
         return Repository()
 
     @cached_property
     def mcp(self) -> Servers:
         """The MCP servers of this run."""
-        from .mcp import Servers
+        from .tools.mcp import Servers
 
         return Servers(self.services, self.demand)
 
@@ -146,7 +146,7 @@ class Context:
     @cached_property
     def roster(self) -> Roster:
         """The providers, pools and doubles that the script of this run made."""
-        from .roster import Roster
+        from .pools.roster import Roster
 
         services = self.services
         return Roster(services.models, self.meter, self.demand, lambda: services.keyless)

@@ -19,7 +19,7 @@ from ..errors import (
     ScriptFailure,
 )
 from ..values import FunctionRef
-from . import documents
+from .formats import documents
 
 if TYPE_CHECKING:
     from .context import Context

@@ -18,7 +18,7 @@ from ..errors import BadArgument, FileFailure, HostFailure, NotFound
 if TYPE_CHECKING:
     import asyncio
 
-    from .files import Files
+    from .files.files import Files
     from .settings import Environment
 
 MAX_TIMEOUT = 3600.0
@@ -106,7 +106,7 @@ async def run(
     """Runs a program to its end. Raises HostFailure when it took too long or said too much."""
     import asyncio
 
-    from .documents import text_or_bytes
+    from .formats.documents import text_or_bytes
 
     if not 0 < options.timeout <= MAX_TIMEOUT:
         raise BadArgument(f"timeout must be above 0 and at most {MAX_TIMEOUT:g} seconds")

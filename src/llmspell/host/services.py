@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
 
     from .channels import SharedChannels
-    from .doubles import Double
-    from .files import Files
-    from .http import Http
+    from .doubles.doubles import Double
+    from .files.files import Files
     from .input import Input
-    from .modelinfo import ModelFacts
-    from .models import Models
+    from .llm.modelinfo import ModelFacts
+    from .llm.models import Models
+    from .net.http import Http
 
 
 LIBRARIES = {
-    "agent": ("pydantic_ai", "llmspell.host.agents"),
-    "fs": ("llmspell.host.files",),
-    "http": ("httpx2", "llmspell.host.http"),
+    "agent": ("pydantic_ai", "llmspell.host.agents.agent"),
+    "fs": ("llmspell.host.files.files",),
+    "http": ("httpx2", "llmspell.host.net.http"),
     "io": ("llmspell.host.input",),
-    "llm": ("pydantic_ai.direct", "llmspell.host.models"),
-    "llm.pool": ("llmspell.host.models", "llmspell.host.pooled"),
-    "llm.providers": ("llmspell.host.models", "llmspell.host.scripted"),
-    "mcp": ("mcp", "llmspell.host.mcp"),
+    "llm": ("pydantic_ai.direct", "llmspell.host.llm.models"),
+    "llm.pool": ("llmspell.host.llm.models", "llmspell.host.pools.pooled"),
+    "llm.providers": ("llmspell.host.llm.models", "llmspell.host.doubles.scripted"),
+    "mcp": ("mcp", "llmspell.host.tools.mcp"),
     "text": ("re2",),
     "tools": ("jsonschema_rs",),
     "xml": ("xmltodict",),
@@ -83,35 +83,35 @@ class Services:
         """Files beneath granted folders; relative paths start at the session's folder."""
         from pathlib import Path
 
-        from .files import Files
+        from .files.files import Files
 
         return Files(Path(self.policy.base), self.policy.demand)
 
     @cached_property
     def http(self) -> Http:
         """HTTP to granted hosts."""
-        from .http import Http
+        from .net.http import Http
 
         return Http(self.policy.demand)
 
     @cached_property
     def models(self) -> Models:
         """The one registry of model providers."""
-        from .models import Models
+        from .llm.models import Models
 
         return Models(self.settings, self.environment, self.model, self.notify, self.doubles)
 
     @cached_property
     def keyless(self) -> AsyncClient:
         """What talks to model servers that scripts have named, which get no key."""
-        from .keyless import open_keyless
+        from .net.keyless import open_keyless
 
         return open_keyless(self.policy.demand)
 
     @cached_property
     def modelinfo(self) -> ModelFacts:
         """What is known of models."""
-        from .modelinfo import ModelFacts
+        from .llm.modelinfo import ModelFacts
 
         return ModelFacts(self.models)
 

@@ -263,7 +263,7 @@ class _File(NamedTuple):
         return url
 
     def tools(self, rules: dict[str, Any]) -> dict[str, str]:
-        from .approvals import DECISIONS
+        from .tools.approvals import DECISIONS
 
         for pattern, decision in rules.items():
             if decision not in DECISIONS:

@@ -19,7 +19,7 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..capability import Capability
     from ..host.context import Context
-    from ..host.tools import Tool
+    from ..host.tools.toolbox import Tool
 
 SURFACE = os.path.join(os.path.dirname(bridges.__file__), "surface.txt")
 
@@ -126,8 +126,8 @@ def builtin_tools(features: tuple[str, ...] = ()) -> dict[str, Tool]:
 
 def tool_of(item: Capability, origin: str) -> Tool:
     """A capability as a tool."""
-    from ..host.tool_facts import ToolOptions, builtin_facts
-    from ..host.tools import Tool
+    from ..host.tools.facts import ToolOptions, builtin_facts
+    from ..host.tools.toolbox import Tool
 
     facts = builtin_facts(item.tool, item.kind) if origin == "builtin" else ToolOptions()
     return Tool(item.tool, item.doc, item.schema(), _tool_call(item), origin, facts)

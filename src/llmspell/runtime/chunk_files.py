@@ -31,7 +31,7 @@ from ..engines.base import Chunk, Engine
 
 MAGIC = b"llmspell chunk 1\n"
 KEY = "llmspell.key"
-"""Scripts can neither read nor write a file of this name: see `host/files.py`."""
+"""Scripts can neither read nor write a file of this name: see `host/files/files.py`."""
 
 KEY_BYTES = 32
 MAC_BYTES = 32

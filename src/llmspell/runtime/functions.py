@@ -30,7 +30,7 @@ from .catalogue import builtin_tools, names, selection, signature, tool_of
 
 if TYPE_CHECKING:
     from ..host.context import Context
-    from ..host.tools import Tool
+    from ..host.tools.toolbox import Tool
 
 KEYWORDS = frozenset({
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if",

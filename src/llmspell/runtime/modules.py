@@ -20,7 +20,7 @@ from ..errors import BadArgument, CapabilityError, Denied, FileNotFound
 from ..host.sources import Sources, Stamp
 
 if TYPE_CHECKING:
-    from ..host.files import Files
+    from ..host.files.files import Files
 
 MAX_NAMES = 256
 """Modules of one folder that are looked at when a run begins."""
@@ -99,7 +99,7 @@ class Folder:
     def _files(self) -> Files:
         from pathlib import Path
 
-        from ..host.files import Files
+        from ..host.files.files import Files
 
         return Files(Path(self._path), self._demand)
 

@@ -30,11 +30,11 @@ from .result import Result
 from .run import Run, engine_for, raised
 
 if TYPE_CHECKING:
-    from ..host.approvals import Approve
+    from ..host.agents.hooks import Hook
     from ..host.channels import SharedChannel
-    from ..host.doubles import Double
-    from ..host.hooks import Hook
-    from ..host.tools import Tool, Toolbox
+    from ..host.doubles.doubles import Double
+    from ..host.tools.approvals import Approve
+    from ..host.tools.toolbox import Tool, Toolbox
     from ..host.usage import ResourceUsage
     from .checkpoint import Checkpoint
     from .deadlocks import Neighbours
@@ -153,7 +153,7 @@ class Session:
             self.catalogue, self.names, self.tools = given.catalogue, given.names, given.tools
         self.hooks: list[Hook] = []
         if hooks:
-            from ..host.hooks import of_program
+            from ..host.agents.hooks import of_program
 
             self.hooks = of_program(hooks)
         self.tool_rules = {**settings.tools, **(tool_rules or {})}
@@ -199,8 +199,8 @@ class Session:
 
     def toolbox(self) -> Toolbox:
         """The tools of one run, and who may use them."""
-        from ..host.approvals import Approvals
-        from ..host.tools import Toolbox
+        from ..host.tools.approvals import Approvals
+        from ..host.tools.toolbox import Toolbox
 
         return Toolbox(self.tools, Approvals(self.tool_rules, self.approve))
 

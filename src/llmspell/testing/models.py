@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ..host.doubles import Answer, Double, DoubleOptions, MockCall, Question
+from ..host.doubles.doubles import Answer, Double, DoubleOptions, MockCall, Question
 
 __all__ = ["Answer", "Double", "MockCall", "Question", "answering", "failing", "scripted", "slow"]
 

@@ -1,0 +1,1 @@
+"""Models that use tools and other agents on the way to their answers."""

@@ -1,0 +1,87 @@
+"""This unit keeps the limits one run of an agent has of its own, below those of the script.
+
+Allowance       a meter of its own, whose requests are charged to the one above it too
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ...errors import BudgetExceeded, HostFailure
+from ...limits import Limits, Meter, Reservation
+
+if TYPE_CHECKING:
+    from .agent import AgentLimits
+
+
+class Allowance(Meter):
+    """Charges the requests of one run of an agent, and of those it asks.
+
+    What goes beyond is an error the script can handle, unlike a limit of the script itself.
+    """
+
+    def __init__(self, limits: AgentLimits | None, parent: Meter, agent: str | None) -> None:
+        self._agent = agent
+        tokens = None if limits is None else limits.tokens
+        cost = None if limits is None else limits.cost
+        super().__init__(Limits(tokens=tokens, cost=cost, warn=None))
+        self.parent = parent
+        self.most_requests = None if limits is None else limits.requests
+        self.requests = 0
+        around = parent.around
+        self.around = around and partial(around, agent=agent)
+
+    @property
+    def root(self) -> Meter:
+        return self.parent.root
+
+    @property
+    def priced(self) -> bool:
+        """Whether dollars are limited, here or above."""
+        return super().priced or self.parent.priced
+
+    def room(self) -> int | None:
+        """Tokens that may still be reserved, here and above."""
+        own, above = super().room(), self.parent.room()
+        return min((room for room in (own, above) if room is not None), default=None)
+
+    def hold(self, size: int) -> None:
+        """Counts bytes with those of the script."""
+        self.parent.hold(size)
+
+    def reserve(self, tokens: int, cost: float | None) -> Reservation:
+        """Sets aside here and above. Raises HostFailure(code="budget") or BudgetExceeded."""
+        if self.most_requests is not None and self.requests >= self.most_requests:
+            most = self.most_requests
+            raise self._exceeded(f"{most} request{'s' if most > 1 else ''}")
+        try:
+            own = super().reserve(tokens, cost)
+        except BudgetExceeded as error:
+            raise self._exceeded(error.limit) from None
+        try:
+            above = self.parent.reserve(tokens, cost)
+        except BaseException:
+            own.release()
+            raise
+        self.requests += 1
+        return _Both(own, above)
+
+    def _exceeded(self, limit: Any) -> HostFailure:
+        who = "the agent" if self._agent is None else f"the agent {self._agent}"
+        return HostFailure(f"{who} may not use more than {limit} in one run", code="budget")
+
+
+class _Both(Reservation):
+    """What is set aside at two meters."""
+
+    def __init__(self, own: Reservation, above: Reservation) -> None:
+        self._own, self._above = own, above
+
+    def release(self) -> None:
+        self._own.release()
+        self._above.release()
+
+    def settle(self, input_tokens: int, output_tokens: int, cost: float | None) -> None:
+        self._own.settle(input_tokens, output_tokens, cost)
+        self._above.settle(input_tokens, output_tokens, cost)

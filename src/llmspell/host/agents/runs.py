@@ -1,0 +1,386 @@
+"""One run of an agent, from its prompt to its answer.
+
+    Work        `finish` gives the answer; `stop` ends it
+
+Models are pydantic-ai's, the loop is not: its own takes about four times the memory, nearly twice
+the time, and leaves tasks behind when it is cancelled at the wrong moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ...errors import BadArgument, CapabilityError, HostFailure, near_miss
+from ..schemas.structured import TOOL as ANSWER
+from .agent import CANCELLED, Agent, AgentMessage, AgentReply, ToolUse
+from .allowances import Allowance
+from .events import AgentEvent
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
+    from pydantic_ai.models import Model, ModelRequestParameters
+
+    from ...limits import Meter
+    from ..context import Context
+
+MAX_DEPTH = 8
+"""How deep agents may use one another as tools."""
+
+MAX_HAND_OFFS = 8
+"""How often a task may be handed on."""
+
+MAX_STEPS = 20
+OUTPUT_RETRIES = 2
+
+Runner = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class Offer(NamedTuple):
+    """What a model may call: what it is told of it, and what runs it."""
+
+    description: str
+    schema: dict[str, Any]
+    run: Runner
+
+
+Tell = Callable[[AgentEvent], Awaitable[None]]
+
+
+class Work:
+    """One run of an agent, and of those it hands its task to.
+
+    tell: is told what happens, and may hold the run back.
+    above: the run of the agent that uses this one as a tool.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        agent: Agent,
+        history: Sequence[AgentMessage] = (),
+        tell: Tell | None = None,
+        above: Work | None = None,
+    ) -> None:
+        self.ctx, self.agent, self.history = ctx, agent, history
+        self.depth: int = 1 if above is None else above.depth + 1
+        meter: Meter = ctx.meter if above is None else above.meter
+        self.whole = Allowance(agent.options.limits, meter, agent.name)
+        self.meter: Allowance = self.whole
+        self._told = tell
+        self._uses: list[ToolUse] = []
+        self._failed: Counter[str] = Counter()
+        self._handed: tuple[Agent, str] | None = None
+        self._task: asyncio.Task[AgentReply] | None = None
+
+    async def finish(self, prompt: str) -> AgentReply:
+        """Works until there is an answer."""
+        if self.depth > MAX_DEPTH:
+            raise HostFailure(f"agents use one another more than {MAX_DEPTH} deep", code="depth")
+        agent, limits = self.agent, self.agent.options.limits
+        seconds = None if limits is None else limits.seconds
+        self.ctx.agents.enter()
+        agent.working.add(self)
+        # In a task of its own, which agent.cancel can end without ending who waits for it.
+        self._task = task = asyncio.create_task(self._work(prompt))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+            if not done:
+                raise HostFailure(f"the agent had no answer within {seconds:g} s", code="timeout")
+            if task.cancelled():
+                raise HostFailure(CANCELLED, code="cancelled")
+            reply = task.result()
+            agent.runs += 1
+            return reply
+        except BaseException:
+            agent.failures += 1
+            raise
+        finally:
+            try:
+                await self._end()
+            finally:
+                agent.working.discard(self)
+                self.ctx.agents.leave()
+                agent.count(self.whole.usage, self._uses)
+
+    def stop(self) -> None:
+        """Cancels it."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _end(self) -> None:
+        task = self._task
+        if task is not None:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()  # or asyncio tells of one nobody waits for any more
+
+    async def _work(self, prompt: str) -> AgentReply:
+        for _ in range(MAX_HAND_OFFS + 1):
+            output = await self._ask(prompt)
+            if self._handed is None:
+                return self._reply(output)
+            (other, message), self._handed = self._handed, None
+            await self._tell("hand_off", to=other.name)
+            who = self.agent.name or "Another agent"
+            note = f": {message}" if message else "."
+            prompt = f"{prompt}\n\n{who} has handed this task on to you{note}"
+            self.agent = other
+            self.meter = Allowance(other.options.limits, self.meter, other.name)
+        raise HostFailure(f"the task was handed on more than {MAX_HAND_OFFS} times", code="depth")
+
+    async def _ask(self, prompt: str) -> Any:
+        """What the present agent answers, or None when it has handed its task on."""
+        from pydantic_ai.direct import model_request
+        from pydantic_ai.messages import ModelRequest, ToolCallPart, UserPromptPart
+
+        agent, options = self.agent, self.agent.options
+        offers = self._offers()
+        model, parameters, settings = self._model(), self._parameters(offers), self._settings()
+        conversation = _conversation(self.history)
+        parts: list[Any] = [UserPromptPart(prompt)]
+        steps = options.max_steps or MAX_STEPS
+        misfits = OUTPUT_RETRIES if options.output_retries is None else options.output_retries
+        for _ in range(steps):
+            conversation.append(ModelRequest(parts, instructions=options.system))
+            try:
+                response = await model_request(
+                    model,
+                    conversation,
+                    model_settings=settings,
+                    model_request_parameters=parameters,
+                )
+            except Exception as error:
+                mapped = self.ctx.services.models.map_error(error, agent.model)
+                if mapped is None:
+                    raise
+                raise mapped from error
+            conversation.append(response)
+            calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
+            if calls and calls[0].tool_name != ANSWER:
+                parts = await self._run_all(calls, offers)
+                if self._handed is not None:
+                    return None
+                continue
+            if agent.form is None:
+                return self._text_of(response)
+            value, faults = agent.form.read(
+                calls[0].args_as_json_str() if calls else response.text or ""
+            )
+            if not faults:
+                return value
+            told = "; ".join(map(str, faults))
+            if misfits == 0:
+                text = f"the answer does not fit the output schema: {told}"
+                raise HostFailure(text, code="invalid_output")
+            misfits -= 1
+            parts = _complaints(calls, told)
+        noun = "step" if steps == 1 else "steps"
+        raise HostFailure(f"the agent had no answer after {steps} {noun}", code="steps")
+
+    def _text_of(self, response: ModelResponse) -> str:
+        # What is neither text nor a tool call, such as an empty answer, is refused here.
+        return self.ctx.services.models.reply(self.agent.model, response, ()).content
+
+    async def _run_all(
+        self, calls: Sequence[ToolCallPart], offers: Mapping[str, Offer]
+    ) -> list[Any]:
+        """Runs the tools a model wants, at the same time, and gives what each has to say."""
+        if len(calls) == 1:
+            return [await self._run(calls[0], offers)]
+        tasks = [asyncio.create_task(self._run(call, offers)) for call in calls]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            return [task.result() for task in tasks if task.done()]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, call: ToolCallPart, offers: Mapping[str, Offer]) -> Any:
+        from pydantic_ai.messages import ToolReturnPart
+
+        name, offer = call.tool_name, offers.get(call.tool_name)
+        args: Any = {}
+        if offer is None:
+            run = _refuse(f"there is no tool {name}{near_miss(name, offers)}")
+        else:
+            run = offer.run
+        try:
+            args = call.args_as_dict(raise_if_invalid=True)
+        except ValueError:
+            run = _refuse(f"the arguments of {name} are not a JSON object")
+        result = await self._use(name, args, run)
+        return ToolReturnPart(name, result, call.tool_call_id)
+
+    def _model(self) -> Model[Any]:
+        model = self.ctx.services.models.metered(self.agent.model, self.meter)
+        if self._told is None:
+            return model
+        from ..llm.told_models import ToldModel
+
+        return ToldModel(model, lambda text: self._tell("text", text=text))
+
+    def _parameters(self, offers: Mapping[str, Offer]) -> ModelRequestParameters:
+        from pydantic_ai.models import ModelRequestParameters
+        from pydantic_ai.tools import ToolDefinition
+
+        form = self.agent.form
+        asked = ModelRequestParameters() if form is None else form.parameters("tool")
+        tools = [
+            ToolDefinition(
+                name=name, description=offer.description, parameters_json_schema=offer.schema
+            )
+            for name, offer in offers.items()
+        ]
+        return replace(asked, function_tools=tools)
+
+    def _offers(self) -> dict[str, Offer]:
+        """What the model may call, by name."""
+        offers = {
+            tool.name: Offer(tool.description, tool.schema, self._runner(tool.name))
+            for tool in self.agent.tools
+        }
+        for helper in self.agent.helpers:
+            offers[str(helper.name)] = Offer(_praise(helper), TASK, self._helper(helper))
+        for other in self.agent.hand_offs:
+            told = f"Leaves the task to {other.name}. {_praise(other)}"
+            offers[f"hand_off_to_{other.name}"] = Offer(told, NOTE, self._hand_off(other))
+        return offers
+
+    def _runner(self, name: str) -> Runner:
+        return lambda args: self.ctx.invoke("tools.execute", name, args)
+
+    def _helper(self, helper: Agent) -> Runner:
+        async def run(args: dict[str, Any]) -> Any:
+            self.ctx.meter.charge_call()
+            reply = await Work(self.ctx, helper, above=self).finish(str(args.get("task", "")))
+            return reply.content if reply.output is None else reply.output
+
+        return run
+
+    def _hand_off(self, other: Agent) -> Runner:
+        async def run(args: dict[str, Any]) -> Any:
+            self._handed = self._handed or (other, str(args.get("message") or ""))
+            return f"{self._handed[0].name} goes on with the task"
+
+        return run
+
+    async def _use(self, name: str, args: dict[str, Any], run: Runner) -> Any:
+        await self._tell("tool_call", tool=name, args=args)
+        try:
+            result = await run(args)
+        except CapabilityError as error:
+            if error.code == "depth":
+                raise  # or each agent above would try again, in vain and many times
+            # A failed tool is news for the model, not the end of the run.
+            self._uses.append(ToolUse(name, args, error=error.message))
+            await self._tell("tool_result", tool=name, error=error.message)
+            self._failed[name] += 1
+            retries = self.agent.options.tool_retries
+            if retries is not None and self._failed[name] > retries:
+                text = f"the tool {name} failed {self._failed[name]} times: {error.message}"
+                raise HostFailure(text, code="tool_failed") from error
+            return f"error: {error.message}"
+        self._uses.append(ToolUse(name, args, result))
+        await self._tell("tool_result", tool=name, result=result)
+        return result
+
+    async def _tell(self, type: Any, **what: Any) -> None:
+        if self._told is not None:
+            await self._told(AgentEvent(type, self.agent.name, **what))
+
+    def _settings(self) -> Any:
+        options = self.agent.options
+        given = {
+            "temperature": options.temperature,
+            "top_p": options.top_p,
+            "seed": options.seed,
+            "stop_sequences": options.stop,
+            "max_tokens": options.max_tokens,
+        }
+        settings: Any = {name: value for name, value in given.items() if value is not None}
+        settings["timeout"] = seconds = options.timeout or self.ctx.services.models.settings.timeout
+        if self._told is None:
+            settings["request_timeout"] = seconds
+        return settings
+
+    def _reply(self, output: Any) -> AgentReply:
+        agent, used = self.agent, self.whole.usage
+        content, data = output, None
+        if agent.form is not None:
+            content, data = json.dumps(output, ensure_ascii=False), output
+        return AgentReply(
+            content, agent.model, self._uses, used.input_tokens, used.output_tokens, used.cost,
+            data, agent.name, self.whole.requests,
+        )  # fmt: skip
+
+
+TASK: dict[str, Any] = {
+    "type": "object",
+    "properties": {"task": {"type": "string", "description": "what it is to do, in full"}},
+    "required": ["task"],
+}
+
+NOTE: dict[str, Any] = {
+    "type": "object",
+    "properties": {"message": {"type": "string", "description": "what it must know"}},
+}
+
+
+def _praise(agent: Agent) -> str:
+    """What another agent is told of one it may use."""
+    told = agent.options.description or agent.options.system or ""
+    return told[:1000] or f"The agent {agent.name}."
+
+
+def _refuse(complaint: str) -> Runner:
+    async def run(args: dict[str, Any]) -> Any:
+        raise BadArgument(complaint)
+
+    return run
+
+
+def _complaints(calls: Sequence[ToolCallPart], told: str) -> list[Any]:
+    """What is said of an answer that does not fit."""
+    from pydantic_ai.messages import ToolReturnPart, UserPromptPart
+
+    text = f"The answer does not fit the schema: {told}. Give the whole answer again."
+    if not calls:
+        return [UserPromptPart(text)]
+    return [ToolReturnPart(call.tool_name, text, call.tool_call_id) for call in calls]
+
+
+def _conversation(history: Sequence[AgentMessage]) -> list[ModelMessage]:
+    """A conversation as pydantic-ai wants it, with the tools that were run."""
+    from pydantic_ai.messages import (
+        ModelRequest,
+        ModelResponse,
+        TextPart,
+        ToolCallPart,
+        ToolReturnPart,
+        UserPromptPart,
+    )
+
+    turns: list[ModelMessage] = []
+    for place, message in enumerate(history):
+        if message.role == "user":
+            turns.append(ModelRequest([UserPromptPart(message.content)]))
+            continue
+        uses = [(f"call_{place}_{i}", use) for i, use in enumerate(message.tool_calls or ())]
+        if uses:
+            calls = [ToolCallPart(use.name, use.args, tool_call_id=id) for id, use in uses]
+            turns.append(ModelResponse(calls))
+            said = [
+                ToolReturnPart(use.name, f"error: {use.error}" if use.error else use.result, id)
+                for id, use in uses
+            ]
+            turns.append(ModelRequest(said))
+        turns.append(ModelResponse([TextPart(message.content)]))
+    return turns

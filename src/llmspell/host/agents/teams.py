@@ -1,0 +1,239 @@
+"""This unit has agents work together on one task.
+
+delegate(...)       one agent asks another
+collaborate(...)    several work on one task, one after another or at the same time
+as_tool(...)        an agent as a tool of the script
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...errors import BadArgument, CapabilityError
+from ..tools.toolbox import Tool
+from .agent import Agent, AgentReply
+from .runs import TASK
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+MAX_TEAM = 32
+"""Agents that may work on one task together."""
+
+
+@dataclass(frozen=True, slots=True)
+class DelegationOptions:
+    """How a task is delegated.
+
+    callback_to_source: whether the agent that delegates makes its own answer of what it is told.
+    """
+
+    callback_to_source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollaborationOptions:
+    """How agents work together.
+
+    method: "sequential", each goes on from what the one before has said; "parallel", all at the
+        same time; "leader", the first makes one answer of what the others say; or "vote", the
+        answer that most of them give.
+    share_context: whether each is shown what all others have said: in "sequential" the whole of
+        it, in "parallel" and "vote" before it answers once more.
+    """
+
+    method: Literal["sequential", "parallel", "leader", "vote"] = "sequential"
+    share_context: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one agent has said.
+
+    content: its answer; nothing when it failed.
+    agent: its name, if it has one.
+    error: why it failed, or nothing.
+    votes: of "vote": how many gave this answer.
+    """
+
+    content: str | None
+    agent: str | None = None
+    error: str | None = None
+    votes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collaboration:
+    """What came of several agents working on one task.
+
+    content: the answer; of "parallel", all of them.
+    method: how they worked together.
+    answers: what each has said, in the order of the agents.
+    input_tokens: tokens sent to models.
+    output_tokens: tokens models wrote.
+    cost: US dollars; nothing when the price of a model is unknown.
+    """
+
+    content: str
+    method: str
+    answers: list[Contribution]
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+async def delegate(
+    ctx: Context, source: Agent, to: Agent, task: str, options: DelegationOptions
+) -> AgentReply:
+    """The answer of `to`, or what `source` makes of it."""
+    reply = await to.run(ctx, task)
+    if not options.callback_to_source:
+        return reply
+    who = to.name or "Another agent"
+    return await source.run(ctx, f"{task}\n\n{who} has answered:\n\n{reply.content}")
+
+
+async def collaborate(
+    ctx: Context, agents: Sequence[Agent], task: str, options: CollaborationOptions
+) -> Collaboration:
+    """What the agents answer together. Raises the first error when every one fails."""
+    if not agents:
+        raise BadArgument("agents must have at least one agent")
+    if len(agents) > MAX_TEAM:
+        raise BadArgument(f"agents has {len(agents)} agents: at most {MAX_TEAM} work together")
+    team = _Team(ctx, agents, task, options)
+    methods = {
+        "sequential": team.by_sequential,
+        "parallel": team.by_parallel,
+        "leader": team.by_leader,
+        "vote": team.by_vote,
+    }
+    return await methods[options.method]()
+
+
+class _Team:
+    def __init__(
+        self, ctx: Context, agents: Sequence[Agent], task: str, options: CollaborationOptions
+    ) -> None:
+        self.ctx, self.agents, self.task, self.options = ctx, agents, task, options
+        self.replies: list[AgentReply] = []
+
+    async def by_sequential(self) -> Collaboration:
+        said: list[Contribution] = []
+        for agent in self.agents:
+            prompt = self.task
+            if said:
+                shown = said if self.options.share_context else said[-1:]
+                prompt = f"{self.task}\n\n{_shown(shown)}"
+            said.append(Contribution((await self._ask(agent, prompt)).content, agent.name))
+        return self._result(said[-1].content or "", said)
+
+    async def by_parallel(self) -> Collaboration:
+        said = await self._all(self.agents)
+        return self._result(_shown(said), said)
+
+    async def by_leader(self) -> Collaboration:
+        leader, *others = self.agents
+        said = await self._all(others) if others else []
+        prompt = f"{self.task}\n\n{_shown(said)}" if said else self.task
+        reply = await self._ask(leader, prompt)
+        return self._result(reply.content, [Contribution(reply.content, leader.name), *said])
+
+    async def by_vote(self) -> Collaboration:
+        said = await self._all(self.agents)
+        ballots = [_ballot(one.content) for one in said]
+        votes = Counter(ballot for ballot in ballots if ballot is not None)
+        counted = [
+            Contribution(
+                one.content, one.agent, one.error, None if ballot is None else votes[ballot]
+            )
+            for one, ballot in zip(said, ballots, strict=True)
+        ]
+        # Of answers with as many votes, the first: `max` keeps it.
+        winner = max(counted, key=lambda one: one.votes or 0)
+        return self._result(winner.content or "", counted)
+
+    async def _all(self, agents: Sequence[Agent]) -> list[Contribution]:
+        said = await self._together(agents, [self.task] * len(agents))
+        if self.options.share_context and self.options.method != "leader" and len(agents) > 1:
+            prompt = f"{self.task}\n\n{_shown(said)}"
+            said = await self._together(agents, [prompt] * len(agents))
+        return said
+
+    async def _together(
+        self, agents: Sequence[Agent], prompts: Sequence[str]
+    ) -> list[Contribution]:
+        async def ask(agent: Agent, prompt: str) -> Contribution | CapabilityError:
+            try:
+                return Contribution((await self._ask(agent, prompt)).content, agent.name)
+            except CapabilityError as error:
+                return error
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(ask(agent, prompt))
+                for agent, prompt in zip(agents, prompts, strict=True)
+            ]
+        results = [task.result() for task in tasks]
+        errors = [result for result in results if isinstance(result, CapabilityError)]
+        if len(errors) == len(results):
+            raise errors[0]
+        return [
+            Contribution(None, agent.name, result.message)
+            if isinstance(result, CapabilityError)
+            else result
+            for agent, result in zip(agents, results, strict=True)
+        ]
+
+    async def _ask(self, agent: Agent, prompt: str) -> AgentReply:
+        reply = await agent.run(self.ctx, prompt)
+        self.replies.append(reply)
+        return reply
+
+    def _result(self, content: str, said: list[Contribution]) -> Collaboration:
+        costs = [reply.cost for reply in self.replies]
+        known = [cost for cost in costs if cost is not None]
+        return Collaboration(
+            content,
+            self.options.method,
+            said,
+            sum(reply.input_tokens for reply in self.replies),
+            sum(reply.output_tokens for reply in self.replies),
+            sum(known) if len(known) == len(costs) else None,
+        )
+
+
+def _shown(said: Sequence[Contribution]) -> str:
+    return "\n\n".join(
+        f"{one.agent or f'Agent {number}'}: {one.content}"
+        for number, one in enumerate(said, 1)
+        if one.content is not None
+    )
+
+
+def _ballot(content: str | None) -> str | None:
+    """The answer without what does not matter: case, blanks, and marks at its end."""
+    if content is None:
+        return None
+    return re.sub(r"\s+", " ", content).strip(" .!?\"'").casefold()
+
+
+def as_tool(ctx: Context, agent: Agent, name: str, description: str | None) -> None:
+    """Adds a tool that gives the agent a task."""
+    # It is kept for the tool, whoever else lets go of it; in a replay there is only its number.
+    handle = ctx.adopt("agent", agent) if isinstance(agent, Agent) else agent
+    told: Any = description
+    if told is None:
+        told = isinstance(agent, Agent) and agent.options.description
+
+    async def run(ctx: Context, args: dict[str, Any]) -> Any:
+        reply = await ctx.invoke("agent.run", handle, args["task"])
+        return reply["content"] if reply.get("output") is None else reply["output"]
+
+    made = Tool(name, told or f"The agent {name}.", TASK, run, "agent")
+    ctx.meter.hold(ctx.tools.add(made))

@@ -1,0 +1,1 @@
+"""The local files that the grants allow."""

@@ -1,0 +1,1 @@
+"""Text forms of data, and what is worked out from text alone."""

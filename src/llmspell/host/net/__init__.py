@@ -1,0 +1,1 @@
+"""The network, as far as the grants allow."""

@@ -1,0 +1,1 @@
+"""Several models asked as if they were one."""

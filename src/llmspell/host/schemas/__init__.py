@@ -1,0 +1,1 @@
+"""JSON Schemas, and values that must fit them."""

@@ -1,0 +1,222 @@
+"""JSON Schemas of scripts: which ones are taken, and checking values against them.
+
+A schema of a script is refused when it is given if it is no schema, or if checking could take
+memory or time out of proportion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
+
+from ...errors import BadArgument, near_miss
+from ...values import kind_of
+
+MAX_TEXT = 64 * 1024
+"""Characters of a schema."""
+
+MAX_COST = 10_000_000
+"""Parts of a schema times parts of the arguments: about half a second of checking."""
+
+MAX_LISTED = 20_000
+"""The same, up to which every fault is looked for: there may be as many, each with the argument."""
+
+SHOWN_FAULTS = 10
+
+COSTLY = frozenset(
+    {"$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}
+)
+"""Keywords under which checking can take time that doubles with each level."""
+
+NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Keywords of maps whose keys are names, not keywords."""
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong with a value: where, "" for the whole of it, and what."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class Validator:
+    """A compiled JSON Schema."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        import jsonschema_rs
+
+        self.parts = parts(schema)
+        try:
+            # offline: a "$ref" in a schema must not read files or the network.
+            self._validator = jsonschema_rs.validator_for(schema, offline=True)
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            reason = str(error).split("\n")[0]
+            raise BadArgument(f"the schema is not a valid JSON Schema: {reason}") from None
+
+    def complaint(self, value: Any) -> str:
+        """What is wrong with `value`, the first faults each with its path, or ""."""
+        return "; ".join(map(str, self.faults(value, "the arguments")))
+
+    def faults(self, value: Any, called: str = "the value") -> list[Fault]:
+        """What is wrong with `value`, at most `SHOWN_FAULTS` of them."""
+        cost = self.parts * parts(value)
+        verb = "are" if called.endswith("s") else "is"
+        if cost > MAX_COST:
+            many = "many" if verb == "are" else "large"
+            return [Fault("", f"{called} {verb} too {many} to check against the schema")]
+        try:
+            if self._validator.is_valid(value):
+                return []
+        except ValueError:
+            hold = "hold" if verb == "are" else "holds"
+            return [Fault("", f"{called} {hold} bytes or functions, which JSON has no word for")]
+        # All faults are made before the first is given, so of many only one is asked for.
+        faults = self._validator.iter_errors(value) if cost <= MAX_LISTED else self._first(value)
+        return [_fault(error) for error in islice(faults, SHOWN_FAULTS)]
+
+    def _first(self, value: Any) -> Iterator[Any]:
+        import jsonschema_rs
+
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            yield error
+
+
+def _fault(error: Any) -> Fault:
+    path = "".join(
+        f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error.instance_path
+    ).removeprefix(".")
+    text: str = error.message
+    if len(text) > 200:  # what is wrong stands at the end, behind the value
+        text = f"{text[:130]}...{text[-67:]}"
+    return Fault(path, text)
+
+
+def mended(value: Any, schema: Any) -> Any:
+    """A value of a script with empty maps where the schema wants them: some languages have one
+    empty table for both.
+    """
+    if not isinstance(schema, dict):
+        return value
+    kind = schema.get("type")
+    if value == [] and isinstance(kind, str | list) and "object" in kind and "array" not in kind:
+        return {}
+    if isinstance(value, list):
+        return [mended(item, schema.get("items")) for item in value]
+    properties = schema.get("properties")
+    if isinstance(value, dict) and isinstance(properties, dict):
+        rest = schema.get("additionalProperties")
+        return {key: mended(item, properties.get(key, rest)) for key, item in value.items()}
+    return value
+
+
+def parts(value: Any) -> int:
+    """How much there is of a value: its parts, and long text as so many more."""
+    if isinstance(value, dict):
+        return 1 + sum(1 + len(key) // 100 + parts(item) for key, item in value.items())
+    if isinstance(value, list):
+        return 1 + sum(map(parts, value))
+    return 1 + len(value) // 100 if isinstance(value, str | bytes) else 1
+
+
+KEYWORDS = frozenset({
+    "$anchor", "$comment", "$defs", "$id", "$schema", "$vocabulary", "additionalItems",
+    "additionalProperties", "allOf", "anyOf", "const", "contains", "contentEncoding",
+    "contentMediaType", "contentSchema", "default", "definitions", "dependencies",
+    "dependentRequired", "dependentSchemas", "deprecated", "description", "discriminator", "else",
+    "enum", "example", "examples", "exclusiveMaximum", "exclusiveMinimum", "externalDocs",
+    "format", "if", "items", "maxContains", "maxItems", "maxLength", "maxProperties", "maximum",
+    "minContains", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "not",
+    "nullable", "oneOf", "pattern", "patternProperties", "prefixItems", "properties",
+    "propertyNames", "readOnly", "required", "then", "title", "type", "uniqueItems", "writeOnly",
+    "xml",
+})  # fmt: skip
+"""Words of JSON Schema, and those that OpenAPI adds."""
+
+VALUES = frozenset({"const", "default", "enum", "example", "examples"})
+"""Keywords behind which there are values, not schemas."""
+
+
+def read(given: dict[str, Any] | str, called: str = "schema") -> dict[str, Any]:
+    """The JSON Schema of a map, or of the short text that `schema_text` reads.
+
+    Raises BadArgument for what is no schema, and for one that would take much to check.
+    """
+    if isinstance(given, str):
+        from .text import read_text
+
+        schema = read_text(given)
+        check_cheap(schema)
+        return schema
+    schema = dict(given)
+    if schema and not any(key in KEYWORDS or key in COSTLY for key in schema):
+        example = '{type: object, properties: ...}, or text such as "name, age int"'
+        raise BadArgument(f"{called} has no keyword of JSON Schema: write it as {example}")
+    check_cheap(schema)
+    _refuse_misspelt(schema, called)
+    validator(schema)
+    return schema
+
+
+def _refuse_misspelt(schema: Any, called: str) -> None:
+    """Refuses unknown keywords that are close to one: the standard passes over them silently."""
+    for path, key in islice(_unknown(schema, called), SHOWN_FAULTS):
+        meant = near_miss(key, KEYWORDS)
+        if meant:
+            raise BadArgument(f"{path}.{key} is no keyword of JSON Schema{meant}")
+
+
+def _unknown(schema: Any, path: str, *, named: bool = False) -> Iterator[tuple[str, str]]:
+    if isinstance(schema, list):
+        for i, item in enumerate(schema, 1):
+            yield from _unknown(item, f"{path}[{i}]")
+    if isinstance(schema, dict):
+        for key, item in schema.items():
+            if not named and key not in KEYWORDS and not key.startswith("x-"):
+                yield path, key
+            if named or key not in VALUES:
+                yield from _unknown(item, f"{path}.{key}", named=not named and key in NAMED)
+
+
+def check_cheap(schema: dict[str, Any]) -> None:
+    """Refuses a schema of a script that takes much memory, or time out of proportion."""
+    import json
+
+    if len(json.dumps(schema, ensure_ascii=False, default=_refuse_foreign)) > MAX_TEXT:
+        raise BadArgument(f"the schema is longer than {MAX_TEXT} characters")
+    _refuse_costly(schema, named=False)
+
+
+def _refuse_foreign(value: Any) -> Any:
+    raise BadArgument(f"the schema holds {kind_of(value)}, which JSON has no word for")
+
+
+def _refuse_costly(schema: Any, *, named: bool) -> None:
+    if isinstance(schema, list):
+        for item in schema:
+            _refuse_costly(item, named=False)
+    if isinstance(schema, dict):
+        for key, item in schema.items():
+            if not named and key in COSTLY:
+                raise BadArgument(f"the schema has {key}, which schemas of scripts cannot have")
+            _refuse_costly(item, named=not named and key in NAMED)
+
+
+def validator(schema: dict[str, Any]) -> Validator:
+    """The validator of a schema; compiled once for equal schemas. Raises BadArgument."""
+    import json
+
+    return _validator(json.dumps(schema, sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _validator(text: str) -> Validator:
+    import json
+
+    return Validator(json.loads(text))

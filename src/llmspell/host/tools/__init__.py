@@ -1,0 +1,1 @@
+"""Named functions with a JSON Schema, for scripts and for models."""

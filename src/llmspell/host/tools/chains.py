@@ -1,0 +1,148 @@
+"""Several tools together: one after another, or all at the same time.
+
+Each is a call of `tools.execute` through the gate, so rules, limits and metrics hold for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from ...errors import BadArgument, CapabilityError
+from .toolbox import Tool
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+MAX_CALLS = 1000
+MAX_STEPS = 100
+MAX_AT_ONCE = 64
+MAX_DEPTH = 16
+"""How deep tools made of tools may call each other: replacing one later may close a circle."""
+
+DEPTH: ContextVar[int] = ContextVar("depth", default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool.
+
+    name: the tool.
+    args: its arguments.
+    """
+
+    name: str
+    args: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFailure:
+    """Why a call of a tool failed.
+
+    code: what it is called.
+    message: what happened.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What came of one call.
+
+    ok: whether it succeeded.
+    value: what the tool gave.
+    error: why it failed, or nothing.
+    """
+
+    ok: bool
+    value: Any = None
+    error: ToolFailure | None = None
+
+
+async def all_of(ctx: Context, calls: list[ToolCall], at_once: int) -> list[ToolOutcome]:
+    """The outcomes of calls that run at the same time, in the order of the calls."""
+    import asyncio
+
+    if len(calls) > MAX_CALLS:
+        raise BadArgument(f"at most {MAX_CALLS} calls can be made together, got {len(calls)}")
+    if not 1 <= at_once <= MAX_AT_ONCE:
+        raise BadArgument(f"max_concurrent must be 1 to {MAX_AT_ONCE}, got {at_once}")
+    free = asyncio.Semaphore(at_once)
+    outcomes = [ToolOutcome(False)] * len(calls)
+
+    async def work(number: int, call: ToolCall) -> None:
+        async with free:
+            try:
+                value = await ctx.invoke("tools.execute", call.name, call.args or {})
+            except CapabilityError as error:
+                outcomes[number] = ToolOutcome(False, None, ToolFailure(error.code, error.message))
+            else:
+                outcomes[number] = ToolOutcome(True, value)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number, call in enumerate(calls):
+                group.create_task(work(number, call))
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return outcomes
+
+
+async def one_after_another(ctx: Context, names: Iterable[str], value: Any) -> Any:
+    """What the last tool gives when each gets what the one before gave."""
+    for name in names:
+        value = await ctx.invoke("tools.execute", name, arguments(value))
+    return value
+
+
+def arguments(value: Any) -> dict[str, Any]:
+    """What a tool is called with: a map as it is, anything else as `input`."""
+    if value is None or value == []:
+        return {}
+    return value if isinstance(value, dict) else {"input": value}
+
+
+def check_steps(ctx: Context, names: list[str]) -> None:
+    """Refuses a chain that is empty, too long, or names a tool that is not there."""
+    if not 1 <= len(names) <= MAX_STEPS:
+        raise BadArgument(f"1 to {MAX_STEPS} tools can be put together, got {len(names)}")
+    for name in names:
+        ctx.tools.get(name)
+
+
+def composed(
+    name: str, description: str, steps: list[str], mode: Literal["pipeline", "parallel"]
+) -> Tool:
+    """A tool that is made of others."""
+
+    async def pipeline(ctx: Context, args: dict[str, Any]) -> Any:
+        return await one_after_another(ctx, steps, args)
+
+    async def parallel(ctx: Context, args: dict[str, Any]) -> Any:
+        calls = [ToolCall(step, args) for step in steps]
+        outcomes = await all_of(ctx, calls, MAX_AT_ONCE)
+        return dict(zip(steps, outcomes, strict=True))
+
+    run = _bounded(name, pipeline if mode == "pipeline" else parallel)
+    return Tool(name, description, {"type": "object"}, run, "script")
+
+
+Work = Callable[["Context", dict[str, Any]], Awaitable[Any]]
+
+
+def _bounded(name: str, work: Work) -> Work:
+    async def run(ctx: Context, args: dict[str, Any]) -> Any:
+        depth = DEPTH.get()
+        if depth == MAX_DEPTH:
+            raise BadArgument(f"{name}: tools call each other deeper than {MAX_DEPTH} times")
+        token = DEPTH.set(depth + 1)
+        try:
+            return await work(ctx, args)
+        finally:
+            DEPTH.reset(token)
+
+    return run

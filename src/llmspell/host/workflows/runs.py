@@ -1,0 +1,450 @@
+"""One run of a workflow: its steps done in order, at the same time, or again and again.
+
+Whatever a step does goes through the gate, as a call of the script itself would: grants, limits,
+budgets and recordings hold. A step counts as a call too, so that no loop goes on without end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ... import records
+from ...errors import CapabilityError, HostFailure
+from ...values import FunctionRef, Handle
+from ..errors import run
+from ..formats import templates
+from .records import Body, Plan, Step, StepSpec, weight
+from .steps import MAX_ITERATIONS
+from .values import Frame, Outcome, Values
+
+if TYPE_CHECKING:
+    from ..context import Context
+
+MAX_STATE = 16 * 1024 * 1024
+"""Bytes of all outputs of a run, about."""
+
+ITERATIONS = 100
+PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run a workflow.
+
+    input: what templates call `input`.
+    variables: values of variables of the workflow, in the place of those it has.
+    on_event: is given a WorkflowEvent whenever something happens.
+    on_approval: is given {step, message} where somebody has to agree, and tells whether they do;
+        without it a step waits for `workflow.approve`.
+    """
+
+    input: Any = None
+    variables: dict[str, Any] | None = None
+    on_event: FunctionRef | None = None
+    on_approval: FunctionRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEvent:
+    """Something that happened in a run of a workflow.
+
+    type: what: "workflow_started", "step_started", "step_retrying", "step_waiting" (for somebody to
+        agree), "step_completed", "step_failed", "step_skipped", "workflow_paused",
+        "workflow_resumed", "workflow_completed", "workflow_failed" or "workflow_cancelled".
+    step: id of the step.
+    attempt: which attempt of the step it was, from 1.
+    output: what the step, or the workflow, gave.
+    error: what went wrong.
+    message: what somebody has to agree to.
+    """
+
+    type: str
+    step: str | None = None
+    attempt: int | None = None
+    output: Any = None
+    error: str | None = None
+    message: str | None = None
+
+
+class Execution:
+    """One run. `agents` are those made for steps, by id; they serve later runs too."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        plan: Plan,
+        handlers: dict[str, FunctionRef],
+        variables: dict[str, Any],
+        states: dict[str, Outcome],
+        agents: dict[str, Handle],
+        options: RunOptions,
+        tell: Callable[[WorkflowEvent], Awaitable[None]] | None,
+    ) -> None:
+        self.ctx = ctx
+        self.plan = plan
+        self.handlers = handlers
+        self.values = Values(variables)
+        self.states = states
+        self.agents = agents
+        self.options = options
+        self.decisions: dict[str, asyncio.Future[Any]] = {}
+        self.unpaused = asyncio.Event()
+        self.unpaused.set()
+        self.frame = Frame({}, {"input": options.input})
+        self._tell = tell
+        self._held: dict[str, int] = {}
+        self._size = 0
+
+    async def whole(self) -> Any:
+        """Runs it. Gives its output; raises the failure of a step that ended it."""
+        try:
+            return await self.block(self.plan.body, self.frame)
+        finally:
+            self.ctx.meter.hold(-self._size)
+
+    async def emit(self, type: str, step: str | None = None, **facts: Any) -> None:
+        """Tells whoever wants to know."""
+        event = WorkflowEvent(type, step, **facts)
+        if self._tell is not None:
+            await self._tell(event)
+        if self.options.on_event is not None:
+            await run(self.options.on_event, event)
+
+    def keep(self, key: str, value: Any) -> None:
+        """Counts what is kept under a key, in the place of what was before."""
+        size = 0 if value is None else weight(value)
+        change = size - self._held.get(key, 0)
+        if self._size + change > MAX_STATE:
+            raise HostFailure(
+                f"the outputs of the workflow are larger than {MAX_STATE} bytes", code="too_large"
+            )
+        self._size += change
+        self._held[key] = size
+        self.ctx.meter.hold(change)
+
+    # Blocks.
+
+    async def block(self, body: Body, frame: Frame) -> Any:
+        """Runs the steps of a block. Gives its output."""
+        match body.type:
+            case "parallel":
+                jobs = [partial(self.step, step, frame) for step in body.steps]
+                await together(jobs, body.spec.max_parallel or PARALLEL)
+                return {step.id: frame.outcomes[step.id].output for step in body.steps}
+            case "conditional":
+                return await self.conditional(body, frame)
+            case "loop":
+                return await self.loop(body, frame)
+            case "map_reduce":
+                return await self.map_reduce(body, frame)
+            case "graph":
+                return await self.graph(body, frame)
+        return await self.sequence(body.steps, frame)
+
+    async def sequence(self, steps: list[Step], frame: Frame) -> Any:
+        """Runs steps one after another. Gives the output of the last that was not skipped."""
+        output = None
+        for step in steps:
+            outcome = await self.step(step, frame)
+            if outcome.status != "skipped":
+                output = outcome.output
+        return output
+
+    async def conditional(self, body: Body, frame: Frame) -> Any:
+        """Runs the first branch whose condition holds."""
+        output, taken = None, False
+        for branch in body.branches:
+            if not taken and (branch.when is None or await self.values.truth(branch.when, frame)):
+                taken = True
+                output = await self.sequence(branch.steps, frame)
+                continue
+            for step in branch.steps:
+                await self.settle(step, frame, Outcome("skipped"))
+        return output
+
+    async def loop(self, body: Body, frame: Frame) -> Any:
+        """Runs the steps again and again. Gives the output of the last turn."""
+        spec, output, turn = body.spec, None, 0
+        items = None if spec.over is None else await self.values.items(spec.over, frame)
+        most = spec.max_iterations or (ITERATIONS if items is None else MAX_ITERATIONS)
+        while items is None or turn < len(items):
+            if turn == most and items is None and spec.until is None:
+                break
+            if turn == most:
+                raise HostFailure(f"the loop was not over after {most} turns", code="iterations")
+            turn += 1
+            here = frame.with_words(iteration=turn)
+            if items is not None:
+                here = here.with_words(item=items[turn - 1], index=turn)
+            await self.turn()
+            output = await self.sequence(body.steps, here)
+            if spec.until is not None and await self.values.truth(spec.until, here):
+                break
+        return output
+
+    async def map_reduce(self, body: Body, frame: Frame) -> Any:
+        """Runs a step for each item, then one for what came of all."""
+        assert body.map is not None
+        step = body.map
+        items = await self.values.items(body.spec.over, frame)
+        found: list[Any] = [None] * len(items)
+
+        async def one(index: int, item: Any) -> None:
+            outcome = await self.step(step, frame.apart(item=item, index=index + 1))
+            self.keep(f"{step.id}[{index}]", outcome.output)
+            found[index] = outcome.output
+
+        jobs = [partial(one, index, item) for index, item in enumerate(items)]
+        await together(jobs, body.spec.max_parallel or PARALLEL)
+        for index in range(len(items)):
+            self.keep(f"{step.id}[{index}]", None)
+        self.note(step, frame, Outcome("completed", found, None, 1))
+        if body.reduce is None:
+            return found
+        return (await self.step(body.reduce, frame)).output
+
+    async def graph(self, body: Body, frame: Frame) -> Any:
+        """Runs each step when those it needs are done. Gives the outputs nobody needs."""
+        waiting = {step.id: step for step in body.steps}
+        running: dict[asyncio.Task[Outcome], str] = {}
+        left_out: set[str] = set()
+        most = body.spec.max_parallel or PARALLEL
+        try:
+            while waiting or running:
+                for step in list(waiting.values()):
+                    if len(running) == most or any(
+                        name in waiting or name in running.values() for name in step.needs
+                    ):
+                        continue
+                    del waiting[step.id]
+                    if left_out.isdisjoint(step.needs):
+                        running[asyncio.create_task(self.step(step, frame))] = step.id
+                    else:
+                        left_out.add(step.id)
+                        await self.settle(step, frame, Outcome("skipped"))
+                if not running:
+                    continue
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    outcome, name = task.result(), running.pop(task)
+                    if outcome.status == "skipped" and outcome.error is not None:
+                        left_out.add(name)
+        finally:
+            await _end(running)
+        needed = {name for step in body.steps for name in step.needs}
+        return {s.id: frame.outcomes[s.id].output for s in body.steps if s.id not in needed}
+
+    # Steps.
+
+    async def turn(self) -> None:
+        """What comes before each step: a pause, if one is wanted, and a call that is counted."""
+        if not self.unpaused.is_set():
+            await self.emit("workflow_paused")
+            await self.unpaused.wait()
+            await self.emit("workflow_resumed")
+        self.ctx.meter.charge_call()
+        await asyncio.sleep(0)
+
+    def note(self, step: Step, frame: Frame, outcome: Outcome) -> None:
+        """Keeps what became of a step."""
+        self.keep(step.id, outcome.output)
+        frame.outcomes[step.id] = self.states[step.id] = outcome
+
+    async def settle(self, step: Step, frame: Frame, outcome: Outcome) -> Outcome:
+        """Keeps what became of a step, and tells it."""
+        self.note(step, frame, outcome)
+        facts = {"output": outcome.output, "error": outcome.error}
+        if outcome.attempts:
+            facts["attempt"] = outcome.attempts
+        await self.emit(f"step_{outcome.status}", step.id, **facts)
+        return outcome
+
+    async def step(self, step: Step, frame: Frame) -> Outcome:
+        """Does a step, as often as it may be tried."""
+        spec, tried = step.spec, 0
+        await self.turn()
+        if spec.when is not None and not await self.values.truth(spec.when, frame):
+            return await self.settle(step, frame, Outcome("skipped"))
+        while True:
+            tried += 1
+            self.states[step.id] = Outcome("running", attempts=tried)
+            await self.emit("step_started", step.id, attempt=tried)
+            try:
+                output = await self.within(spec.timeout, self.work(step, frame))
+            except CapabilityError as error:
+                if tried > spec.retries:
+                    return await self.failed(step, frame, error, tried)
+                told = error.message
+            else:
+                break
+            await self.emit("step_retrying", step.id, attempt=tried, error=told)
+            if spec.retry_delay:
+                await self.ctx.invoke("time.sleep", spec.retry_delay)
+        if spec.save_as is not None:
+            self.set_variables({spec.save_as: output})
+        return await self.settle(step, frame, Outcome("completed", output, None, tried))
+
+    async def failed(self, step: Step, frame: Frame, error: CapabilityError, tried: int) -> Outcome:
+        """Does what the step says of its failure. Raises it where that is to end the workflow."""
+        policy: Any = step.spec.on_error or self.plan.definition.on_error or "fail"
+        if policy == "skip":
+            return await self.settle(step, frame, Outcome("skipped", None, error.message, tried))
+        if policy == "continue":
+            return await self.settle(step, frame, Outcome("failed", None, error.message, tried))
+        if policy != "fail":
+            output = self.values.rendered(policy["fallback"], frame)
+            return await self.settle(
+                step, frame, Outcome("completed", output, error.message, tried)
+            )
+        await self.settle(step, frame, Outcome("failed", None, error.message, tried))
+        if "step" in (error.details.get("context") or {}):
+            raise error  # the failure of a step inside this one
+        told = f"the step {step.id} failed: {error.message}"
+        failure = HostFailure(told, code=error.code, retryable=error.retryable)
+        failure.details = {"context": {"step": step.id}, "attempts": tried}
+        failure.details = records.details(records.caused(failure.details, records.tell(error)))
+        raise failure from error
+
+    async def within(self, seconds: float | None, work: Awaitable[Any]) -> Any:
+        """Waits for work, so long. The clock goes through the gate: a replay takes no time."""
+        if seconds is None:
+            return await work
+        job, clock = asyncio.ensure_future(work), asyncio.create_task(self.clock(seconds))
+        try:
+            await asyncio.wait({job, clock}, return_when=asyncio.FIRST_COMPLETED)
+            if clock.done() and clock.result():
+                told = f"it took longer than {seconds:g} s"
+                raise HostFailure(told, code="timeout", retryable=True)
+            return await job
+        finally:
+            await _end([job, clock])
+
+    async def clock(self, seconds: float) -> bool:
+        """Whether so much time has gone by: in a replay it may not have."""
+        try:
+            await self.ctx.invoke("time.sleep", seconds)
+        except HostFailure as error:
+            if error.code != "not_recorded":
+                raise
+            return False
+        return True
+
+    async def work(self, step: Step, frame: Frame) -> Any:
+        """Does a step once."""
+        if step.body is not None:
+            return await self.block(step.body, frame)
+        spec = step.spec
+        match step.kind:
+            case "prompt":
+                return await self.prompt(spec, frame)
+            case "agent":
+                return await self.agent(spec, frame)
+            case "tool":
+                args = self.values.rendered(spec.args or {}, frame)
+                return await self.ctx.invoke("tools.execute", spec.tool, args)
+            case "call":
+                return await self.call(spec, frame)
+            case "wait":
+                return await self.ctx.invoke("time.sleep", spec.wait)
+            case "approval":
+                return await self.approval(spec, frame)
+        values: dict[str, Any] = self.values.rendered(spec.set, frame)
+        self.set_variables(values)
+        return values
+
+    def set_variables(self, values: dict[str, Any]) -> None:
+        """Sets variables of this run."""
+        for name, value in values.items():
+            self.keep(f"${name}", value)
+            self.values.variables[name] = value
+
+    async def prompt(self, spec: StepSpec, frame: Frame) -> Any:
+        """Asks a model, for data where there is a schema."""
+        text = _text(self.values.rendered(spec.prompt, frame))
+        options = {
+            name: self.values.rendered(getattr(spec, name), frame)
+            for name in ("model", "system", "temperature", "max_tokens")
+            if getattr(spec, name) is not None
+        }
+        if spec.schema is None:
+            return await self.ctx.invoke("llm.generate", text, options)
+        return await self.ctx.invoke("structured.generate", text, spec.schema, options)
+
+    async def agent(self, spec: StepSpec, frame: Frame) -> Any:
+        """Gives an agent its task. Gives its answer, as data where it has a schema for it."""
+        agent = spec.agent
+        if isinstance(agent, dict):
+            agent = self.agents.get(spec.id)
+            if agent is None:
+                options = self.values.rendered(spec.agent, frame)
+                agent = await self.ctx.invoke("agent.create", options)
+                if options == spec.agent:
+                    self.agents[spec.id] = agent
+        reply = await self.ctx.invoke(
+            "agent.run", agent, _text(self.values.rendered(spec.input, frame))
+        )
+        output = reply.get("output")
+        return reply.get("content") if output is None else output
+
+    async def call(self, spec: StepSpec, frame: Frame) -> Any:
+        """Calls a function of the script."""
+        function = spec.call if isinstance(spec.call, FunctionRef) else self.handlers[spec.call]
+        told = {
+            "input": self.values.rendered(spec.input, frame),
+            "outputs": {name: outcome.output for name, outcome in frame.outcomes.items()},
+            "variables": self.values.variables,
+        }
+        words = ("item", "index", "iteration")
+        return await run(function, told | {w: frame.words[w] for w in words if w in frame.words})
+
+    async def approval(self, spec: StepSpec, frame: Frame) -> Any:
+        """Waits until somebody agrees. Raises HostFailure(code="not_approved")."""
+        message = _text(self.values.rendered(spec.approval, frame))
+        self.states[spec.id] = Outcome("waiting")
+        decision = self.decisions[spec.id] = asyncio.get_running_loop().create_future()
+        try:
+            await self.emit("step_waiting", spec.id, message=message)
+            if self.options.on_approval is None:
+                answer = await decision
+            else:
+                asked = {"step": spec.id, "message": message}
+                answer = await run(self.options.on_approval, asked)
+        finally:
+            self.decisions.pop(spec.id, None)
+        comment = answer.get("comment") if isinstance(answer, dict) else None
+        agreed = answer.get("approved") if isinstance(answer, dict) else answer
+        if agreed is not True:
+            reason = f": {comment[:1000]}" if isinstance(comment, str) else ""
+            raise HostFailure(f"it was not approved{reason}", code="not_approved")
+        return {"approved": True} | ({} if comment is None else {"comment": comment})
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else templates.shown(value)
+
+
+async def together(jobs: Sequence[Callable[[], Awaitable[Any]]], most: int) -> None:
+    """Does jobs at the same time, `most` of them at once. The first failure ends the others."""
+    left = iter(jobs)
+
+    async def worker() -> None:
+        for job in left:
+            await job()
+
+    workers = [asyncio.create_task(worker()) for _ in range(min(most, len(jobs)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        await _end(workers)
+
+
+async def _end(tasks: Any) -> None:
+    """Cancels what still runs, and waits for it."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
