@@ -22,6 +22,7 @@ from conftest import PATIENCE
 from llmspell import Session
 from llmspell.errors import BadArgument, CapabilityError, ConfigError, DiskLimit, TimeLimit
 from llmspell.host import confined
+from llmspell.host.files import database as database_program
 from llmspell.host.formats import differences, patterns, tables, templates, xml, yaml
 from llmspell.host.settings import Settings
 
@@ -447,3 +448,33 @@ def test_csv_cannot_be_made_to_grow() -> None:
 ])  # fmt: skip
 def test_what_is_written_as_yaml_is_read_as_it_was(value: Any) -> None:
     assert yaml.read(yaml.write(value)) == value
+
+
+def test_work_that_is_called_off_at_any_moment_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun: list[Any] = []
+    start = confined._started
+
+    def noted(program: str) -> Any:
+        begun.append(start(program))
+        return begun[-1]
+
+    monkeypatch.setattr(confined, "_started", noted)
+
+    async def main() -> None:
+        for moment in range(8):
+            # More than the loop has threads.
+            work = [
+                asyncio.create_task(confined.run(database_program.__file__, b"{}\n", 10))
+                for _ in range(12)
+            ]
+            await asyncio.sleep(0.001 * moment)
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+            assert all(process.returncode is not None for process in begun)
+            assert all(process.stdin.closed and process.stdout.closed for process in begun)
+
+    asyncio.run(main())
+    assert begun

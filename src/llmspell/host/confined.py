@@ -22,12 +22,22 @@ MAX_ANSWER = 64 * 1024 * 1024
 async def run(program: str, job: bytes, patience: float) -> bytes | None:
     """The answer of a program. It is killed after `patience` seconds, or when nobody waits."""
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
     process = _started(program)
+    # A thread of its own: the loop's may all be busy, and would be called off unbegun.
+    thread = ThreadPoolExecutor(1)
+    talk = asyncio.wrap_future(thread.submit(_talk, process, job, patience))
+    thread.shutdown(wait=False)
     try:
-        return await asyncio.to_thread(_talk, process, job, patience)
-    except BaseException:
-        process.kill()  # the thread sees it end, and takes what is left of it
+        return await asyncio.shield(talk)
+    except asyncio.CancelledError:
+        process.kill()
+        # The thread sees it end. Nothing of either may be left when the run is over.
+        while not talk.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({talk})
+        talk.exception()
         raise
 
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from ..engines.base import Engine
 from ..errors import CapabilityError, LimitExceeded, ScriptError, SpellCrashed
+from ..host.services import LIBRARIES, import_libraries
 from ..host.settings import Settings
 from ..limits import LEVEL_LIMITS
 from ..runtime.isolation import IsolatedEngine
@@ -270,6 +271,8 @@ class _Runner:
         for _ in range(2):
             if wrong := await self._sing():
                 raise RuntimeError(f"before anything was run, {wrong}")
+        for namespace in LIBRARIES:
+            import_libraries(namespace)  # what is imported once is no growth
         self._resident = _resident()
         return _held()
 
