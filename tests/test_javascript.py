@@ -480,6 +480,12 @@ def test_a_spell_nobody_reviewed_works_in_a_process_of_its_own() -> None:
         llmspell.Session(engine="javascript", level="untrusted", require=["landlock"]).run_sync("1")
 
 
+def test_the_engine_of_javascript_takes_typescript_in_a_process_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "spell.ts"
+    path.write_text("const n: number = 4; export default n;")
+    assert llmspell.run_sync(path, engine="javascript", level="untrusted").value == 4
+
+
 FIRST = "import llmspell\nprint(llmspell.run_sync('export default 1', engine='javascript').value)"
 
 

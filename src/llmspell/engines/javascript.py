@@ -36,6 +36,8 @@ class JavaScriptEngine:
         self._alone = not machine_code
         self._locked = not machine_code
         self._checker: Vm | None = None
+        if self._locked:
+            from . import typescript as typescript  # locked down, nothing can be imported
 
     def keep(self, store: Store | None) -> None:
         """Has the prepared VM kept there."""
