@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -116,20 +116,7 @@ class ModelStream:
                     model_request_parameters=self._parameters,
                 ) as response,
             ):
-                try:
-                    async for event in response:
-                        if piece := self._text_of(event):
-                            await self._keep(piece)
-                except asyncio.CancelledError:
-                    # Half read, the nested generators of an SDK would be left to the garbage
-                    # collector, which closes them in any order and may lose the connection.
-                    # Without a connection they all end by themselves.
-                    for answer in opened:
-                        await answer.aclose()
-                    with suppress(Exception):
-                        async for _ in response:
-                            pass
-                    raise
+                await read_through(response, opened, self._text_of, self._keep)
                 finished = response.get()
             self.reply = self._models.reply(self.name, finished, self._conversation)
         except LlmspellError as error:
@@ -153,6 +140,31 @@ class ModelStream:
         while len(self._pieces) >= PIECES_AHEAD:
             self._wanted.clear()
             await self._wanted.wait()
+
+
+async def read_through(
+    response: AsyncIterable[Any],
+    opened: list[Response],
+    text_of: Callable[[Any], str],
+    keep: Callable[[str], Awaitable[None]],
+) -> None:
+    """Reads a pydantic-ai stream to its end, and keeps each text that an event brings.
+
+    opened: the HTTP answers it comes from. Cancelled, it leaves none of them open.
+    """
+    try:
+        async for event in response:
+            if text := text_of(event):
+                await keep(text)
+    except asyncio.CancelledError:
+        # Half read, the nested generators of an SDK would be left to the garbage collector, which
+        # closes them in any order and may lose the connection. Without one they end by themselves.
+        for answer in opened:
+            await answer.aclose()
+        with suppress(Exception):
+            async for _ in response:
+                pass
+        raise
 
 
 def text_of(event: Any) -> str:

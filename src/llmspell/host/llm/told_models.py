@@ -6,9 +6,7 @@ while such a stream begins; here a request is one task's work from beginning to 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -16,7 +14,7 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from .streams import OPENED, text_of
+from .streams import OPENED, read_through, text_of
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -41,18 +39,7 @@ class ToldModel(WrapperModel):
             async with self.wrapped.request_stream(
                 messages, model_settings, model_request_parameters
             ) as response:
-                try:
-                    async for event in response:
-                        if text := text_of(event):
-                            await self.tell(text)
-                except asyncio.CancelledError:
-                    # Without a connection, the generators of an SDK end by themselves.
-                    for answer in opened:
-                        await answer.aclose()
-                    with suppress(Exception):
-                        async for _ in response:
-                            pass
-                    raise
+                await read_through(response, opened, text_of, self.tell)
                 return response.get()
         finally:
             OPENED.reset(token)
