@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PATIENCE
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -638,3 +639,17 @@ def test_a_worker_that_cannot_start_is_told_in_time(monkeypatch: pytest.MonkeyPa
     assert str(result.error) == "the process of the spell was not ready in time"
     for channel in held:
         channel.close()
+
+
+def test_a_run_that_is_cancelled_while_its_worker_gets_ready_ends_at_once() -> None:
+    async def main() -> None:
+        async with Session(isolation="process") as session:
+            await session.run("return 1")  # the zygote is there
+            for moment in range(0, 16, 2):
+                task = asyncio.create_task(session.run("sleep(600)"))
+                await asyncio.sleep(moment / 1000)
+                task.cancel()
+                await asyncio.wait({task}, timeout=PATIENCE)
+                assert task.cancelled()
+
+    asyncio.run(main())

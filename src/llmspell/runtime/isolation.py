@@ -174,7 +174,8 @@ class RemoteIsolate:
             self._send("well")
             if not self.answers():
                 raise SpellCrashed("was gone")
-            await asyncio.wait_for(self._ready, WELL)
+            async with asyncio.timeout(WELL):
+                await self._ready
         except TimeoutError:
             self.close()
             raise SpellCrashed("did not answer") from None
@@ -199,7 +200,9 @@ class RemoteIsolate:
         try:
             await loop.create_connection(lambda: channel, sock=ours)
             channel.send(pack("open", self._limits._asdict()))
-            self._layers = await asyncio.wait_for(self._ready, START)
+            # Not wait_for: that forgets to be cancelled when the worker is ready just then.
+            async with asyncio.timeout(START):
+                self._layers = await self._ready
             return self._layers
         except TimeoutError:
             self.close()
