@@ -405,3 +405,150 @@ def test_the_example_runs() -> None:
     receipts = "['2026-02-01: 4.20', '2026-02-01: 8.40', '2026-02-01: 12.60']"
     rest = "6, 'sold_out', 'there is no coffee', '47.37;8.54'"
     assert done.stdout == f"[{receipts}, {rest}]\n"
+
+
+# Tools. -------------------------------------------------------------------------------------------
+
+
+@llmspell.tool
+def convert(amount: float, into: str = "USD") -> dict[str, Any]:
+    """Converts euros.
+
+    amount: euros.
+    into: the currency.
+    returns: how much it is, and of what.
+    """
+    return {"sum": amount * 2, "currency": into}
+
+
+@llmspell.tool
+async def stock(article: str) -> int:
+    """Counts what is in stock.
+
+    article: its number.
+    returns: how many there are.
+    """
+    await asyncio.sleep(0)
+    if article == "secret":
+        raise RuntimeError("hunter2")
+    return len(article)
+
+
+SHELF: dict[str, Any] = {"tools": [convert, stock]}
+
+
+@pytest.mark.parametrize("engine", ["lua54", "javascript", "tengo"])
+@pytest.mark.parametrize("level", ["trusted", "untrusted"])
+def test_a_function_of_the_program_is_a_tool(engine: str, level: str) -> None:
+    source = {
+        "lua54": "local t = tools.execute"
+        " return {t('convert', {amount = 2}), t('stock', {article = 'abc'})}",
+        "javascript": "const t = tools.execute;"
+        "export default [await t('convert', {amount: 2}), await t('stock', {article: 'abc'})]",
+        "tengo": "t := tools.execute\n"
+        'export [t("convert", {amount: 2}), t("stock", {article: "abc"})]',
+    }[engine]
+    session = Session(engine=engine, level=level, allow=["tool:*"], **SHELF)
+    assert session.run_sync(source).value == [{"sum": 4, "currency": "USD"}, 3]
+    assert convert(1)["sum"] == 2  # the program still has its function
+
+
+def test_a_tool_of_the_program_is_described_by_its_declaration() -> None:
+    source = "local i = tools.get_info('convert') return {i.description, i.origin, i.schema}"
+    assert Session(**SHELF).run_sync(source).value == [
+        "Converts euros.",
+        "host",
+        {
+            "type": "object",
+            "properties": {
+                "amount": {"type": "number", "description": "euros."},
+                "into": {"type": "string", "description": "the currency."},
+            },
+            "required": ["amount"],
+            "additionalProperties": False,
+        },
+    ]
+
+
+def test_an_agent_uses_a_tool_of_the_program() -> None:
+    source = """
+        local m = llm.providers.create_mock('m', {
+          {tool_calls = {{name = 'stock', args = {article = 'abcd'}}}}, 'done'})
+        local r = agent.create({model = m, tools = {'stock'}}):run('how many?')
+        return {r.content, r.tool_calls[1].result}
+    """
+    assert Session(**SHELF).run_sync(source).value == ["done", 4]
+
+
+def test_a_tool_of_the_program_keeps_grants_rules_and_arguments() -> None:
+    call = "return tools.execute('stock', {article = 'abc'})"
+    with pytest.raises(Denied, match="no grant for tool"):
+        Session(level="untrusted", **SHELF).run_sync(call)
+    with pytest.raises(Denied, match="no grant for tool:stock"):
+        Session(level="untrusted", allow=["tool:convert"], **SHELF).run_sync(call)
+    with pytest.raises(Denied, match="denied by the rule for sto"):
+        Session(tool_rules={"sto*": "deny"}, **SHELF).run_sync(call)
+    with pytest.raises(BadArgument, match=r"stock: .*article"):
+        Session(**SHELF).run_sync("return tools.execute('stock', {})")
+    with pytest.raises(HostFailure) as caught:
+        Session(**SHELF).run_sync("return tools.execute('stock', {article = 'secret'})")
+    assert "hunter2" not in caught.value.message
+    assert "stock failed in the program that runs this spell" in caught.value.message
+
+
+def test_a_grant_is_asked_for_even_where_nobody_asked_for_the_tool() -> None:
+    # What a worker that was taken over could send: the name behind the tool.
+    gate = Session(level="untrusted", allow=["tool:convert"], **SHELF).catalogue
+    allowed = Session(allow=["!tool:stock"], **SHELF)
+    item = gate["tools.host.stock"]
+
+    class Ctx:
+        demand = staticmethod(allowed.policy.demand)
+
+    with pytest.raises(Denied):
+        asyncio.run(item.function(Ctx(), "abc"))
+    assert item.kind == "tool"
+    assert "tools.host.stock" not in allowed.names
+
+
+def test_a_replay_runs_no_tool_of_the_program(tmp_path: Path) -> None:
+    ran = []
+
+    def dice() -> int:
+        """Throws dice.
+
+        returns: what they show.
+        """
+        ran.append(1)
+        return 4
+
+    journal, source = tmp_path / "j", "return tools.execute('dice', {})"
+    assert Session(tools=[dice], record=journal).run_sync(source).value == 4
+    assert Session(tools=[dice], replay=journal).run_sync(source).value == 4
+    assert len(ran) == 1
+
+
+def test_what_cannot_be_a_tool_is_refused_with_all_mistakes() -> None:
+    with pytest.raises(UsageError) as caught:
+        llmspell.tool(untyped)
+    assert str(caught.value).startswith(
+        "tools: untyped: parameter a is untyped; parameter a is undocumented"
+    )
+    with pytest.raises(UsageError, match="has no description; has no result type"):
+
+        @llmspell.tool
+        def bare():  # type: ignore[no-untyped-def]
+            pass
+
+    with pytest.raises(UsageError, match="cannot name a tool"):
+        llmspell.tool(lambda: 1)
+    with pytest.raises(UsageError, match="must be a function, got str"):
+        Session(tools=["x"])  # type: ignore[list-item]
+    with pytest.raises(UsageError, match="two tools stock"):
+        Session(tools=[stock, stock])
+
+    def calculator() -> None:
+        """Is there already."""
+
+    with pytest.raises(UsageError, match="calculator is a built-in tool"):
+        Session(tools=[calculator])

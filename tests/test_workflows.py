@@ -256,7 +256,7 @@ def test_the_weight_of_a_value_grows_with_it() -> None:
 def test_the_examples_of_the_page_run(server: ModelServer, tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "workflows.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.M | re.S)
-    assert [language for language, _ in blocks] == ["lua", "yaml", "lua"]
+    assert [language for language, _ in blocks] == ["lua", "yaml", "lua", "lua"]
     (tmp_path / "research.yaml").write_text(blocks[1][1], encoding="utf-8")
     offline = {"folder": tmp_path, "model": "test/offline"}
     assert run(blocks[0][1], server, **offline).output == "a\t1\n"
@@ -264,3 +264,6 @@ def test_the_examples_of_the_page_run(server: ModelServer, tmp_path: Path) -> No
     assert "step_completed\treport\n" in told
     assert "[offline test model] " in told
     assert "s_report[" in told
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "count.ts").write_text("print('in'); export default params.text.length")
+    assert run(blocks[3][1], server, **offline).output.startswith("3\tin\n")

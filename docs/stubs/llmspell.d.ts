@@ -557,6 +557,49 @@ interface FromMcpOptions {
   tools?: Array<string> | null;
 }
 
+interface FromSpellOptions {
+  /** what it is for, in a word, such as "files". */
+  category?: string | null;
+  /** words to find it by. */
+  tags?: Array<string> | null;
+  /** its version. */
+  version?: string | null;
+  /** when and how to use it, at more length than the description. */
+  usage_instructions?: string | null;
+  /** calls with what they give. */
+  examples?: Array<ToolExample> | null;
+  /** what it cannot do, a sentence each. */
+  constraints?: Array<string> | null;
+  /** code of an error -> what to do about it. */
+  error_guidance?: Record<string, string> | null;
+  /** whether the same arguments always give the same. */
+  is_deterministic?: boolean | null;
+  /** whether it may change or delete what was there. */
+  is_destructive?: boolean | null;
+  /** whether a person must agree to each call. */
+  requires_confirmation?: boolean | null;
+  /** "fast" for milliseconds, "medium" for seconds, "slow" for longer. */
+  estimated_latency?: "fast" | "medium" | "slow" | null;
+  /** JSON Schema of what it gives, which is checked. */
+  output_schema?: Record<string, any> | null;
+  /** seconds after which a call of it is given up. */
+  timeout?: number | null;
+  /** kinds of grants it uses, such as "net". */
+  permissions?: Array<string> | null;
+  /** whether another tool should be used instead. */
+  deprecated?: boolean | null;
+  /** whether it may change or go. */
+  experimental?: boolean | null;
+  /** name of the tool; that of the file by default. */
+  name?: string | null;
+  /** what it does, for the model that chooses it. */
+  description?: string | null;
+  /** JSON Schema of its arguments, which are the params of the spell. */
+  schema?: Record<string, any> | null;
+  /** what one run of it may use. */
+  limits?: SpellLimits | null;
+}
+
 interface HookInfo {
   /** its name. */
   id: string;
@@ -1103,6 +1146,43 @@ interface SkippedTool {
   name: string;
   /** why. */
   reason: string;
+}
+
+interface SpellLimits {
+  /** seconds of wall time. */
+  time?: number | null;
+  /** seconds of processor time. */
+  cpu?: number | null;
+  /** loop turns and function calls. */
+  steps?: number | null;
+  /** bytes it may hold. */
+  memory?: number | null;
+  /** bytes it may print. */
+  output?: number | null;
+  /** bytes it may write to files. */
+  disk?: number | null;
+  /** host calls. */
+  calls?: number | null;
+  /** tasks at the same time. */
+  tasks?: number | null;
+  /** model tokens, sent and received. */
+  tokens?: number | null;
+  /** US dollars spent on models. */
+  cost?: number | null;
+}
+
+interface SpellOptions {
+  /** what it may use; less than the spell that runs it, never more. */
+  limits?: SpellLimits;
+}
+
+interface SpellRun {
+  /** what it returned. */
+  result: any;
+  /** what it printed. */
+  output: string;
+  /** what it used. */
+  usage: ResourceUsage;
 }
 
 interface StepReport {
@@ -2668,6 +2748,18 @@ declare const schema: {
   versions(name: string): Promise<Array<SchemaVersion>>;
 }
 
+declare namespace spell {
+  /**
+   * Runs another spell, in any of the languages, and waits for it. It has an isolate of its own,
+   * the grants of this spell, and no more than what this one has left.
+   * @param path its file beside the program or where a grant for fs.read reaches; the end of the name may be left out.
+   * @param params what it gets as `params`.
+   * @param options what it may use.
+   * @returns what it returned, printed and used.
+   */
+  function run(path: string, params?: Record<string, any> | null, options?: SpellOptions): Promise<SpellRun>;
+}
+
 declare namespace sqlite {
   /**
    * Asks a SQLite database in a file of at most 16 MB. It may only be read unless the options
@@ -2883,6 +2975,14 @@ declare namespace tools {
    * @returns the names of the tools here, and what cannot be one.
    */
   function fromMcp(server: string, options: FromMcpOptions): Promise<McpTools>;
+  /**
+   * Makes a spell a tool of this run, which runs it as `spell.run` does and gives what it
+   * returned. The file is read each time.
+   * @param path its file, as for spell.run.
+   * @param options its name, description and schema, and what else is said of it.
+   * @returns the name of the tool.
+   */
+  function fromSpell(path: string, options?: FromSpellOptions): Promise<string>;
   /**
    * Describes a tool.
    * @param name name of the tool.

@@ -366,6 +366,28 @@ function parallel(list, options) end
 ---@field prefix? string|nil what is put in front of their names; the name of the server and an underscore when left out.
 ---@field tools? (string)[]|nil names of the tools; all when left out.
 
+---@class FromSpellOptions
+---@field category? string|nil what it is for, in a word, such as "files".
+---@field tags? (string)[]|nil words to find it by.
+---@field version? string|nil its version.
+---@field usage_instructions? string|nil when and how to use it, at more length than the description.
+---@field examples? (ToolExample)[]|nil calls with what they give.
+---@field constraints? (string)[]|nil what it cannot do, a sentence each.
+---@field error_guidance? table<string, string>|nil code of an error -> what to do about it.
+---@field is_deterministic? boolean|nil whether the same arguments always give the same.
+---@field is_destructive? boolean|nil whether it may change or delete what was there.
+---@field requires_confirmation? boolean|nil whether a person must agree to each call.
+---@field estimated_latency? "fast"|"medium"|"slow"|nil "fast" for milliseconds, "medium" for seconds, "slow" for longer.
+---@field output_schema? table|nil JSON Schema of what it gives, which is checked.
+---@field timeout? number|nil seconds after which a call of it is given up.
+---@field permissions? (string)[]|nil kinds of grants it uses, such as "net".
+---@field deprecated? boolean|nil whether another tool should be used instead.
+---@field experimental? boolean|nil whether it may change or go.
+---@field name? string|nil name of the tool; that of the file by default.
+---@field description? string|nil what it does, for the model that chooses it.
+---@field schema? table|nil JSON Schema of its arguments, which are the params of the spell.
+---@field limits? SpellLimits|nil what one run of it may use.
+
 ---@class HookInfo
 ---@field id string its name.
 ---@field priority integer its priority.
@@ -659,6 +681,26 @@ function parallel(list, options) end
 ---@class SkippedTool
 ---@field name string its name there.
 ---@field reason string why.
+
+---@class SpellLimits
+---@field time? number|nil seconds of wall time.
+---@field cpu? number|nil seconds of processor time.
+---@field steps? integer|nil loop turns and function calls.
+---@field memory? integer|nil bytes it may hold.
+---@field output? integer|nil bytes it may print.
+---@field disk? integer|nil bytes it may write to files.
+---@field calls? integer|nil host calls.
+---@field tasks? integer|nil tasks at the same time.
+---@field tokens? integer|nil model tokens, sent and received.
+---@field cost? number|nil US dollars spent on models.
+
+---@class SpellOptions
+---@field limits? SpellLimits what it may use; less than the spell that runs it, never more.
+
+---@class SpellRun
+---@field result any what it returned.
+---@field output string what it printed.
+---@field usage ResourceUsage what it used.
 
 ---@class StepReport
 ---@field id string its name.
@@ -1852,6 +1894,17 @@ function schema.validate(value, schema) end
 ---@return (SchemaVersion)[] # every version, oldest first.
 function schema.versions(name) end
 
+---@class spelllib
+spell = {}
+
+---Runs another spell, in any of the languages, and waits for it. It has an isolate of its own,
+---the grants of this spell, and no more than what this one has left.
+---@param path string its file beside the program or where a grant for fs.read reaches; the end of the name may be left out.
+---@param params? table<string, any>|nil what it gets as `params`.
+---@param options? SpellOptions what it may use.
+---@return SpellRun # what it returned, printed and used.
+function spell.run(path, params, options) end
+
 ---@class sqlitelib
 sqlite = {}
 
@@ -2044,6 +2097,13 @@ function tools.execute(name, args, options) end
 ---@param options FromMcpOptions where it is, and which of its tools to take.
 ---@return McpTools # the names of the tools here, and what cannot be one.
 function tools.from_mcp(server, options) end
+
+---Makes a spell a tool of this run, which runs it as `spell.run` does and gives what it
+---returned. The file is read each time.
+---@param path string its file, as for spell.run.
+---@param options? FromSpellOptions its name, description and schema, and what else is said of it.
+---@return string # the name of the tool.
+function tools.from_spell(path, options) end
 
 ---Describes a tool.
 ---@param name string name of the tool.

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from .limits import Limits, Tenant, Usage
     from .runtime.cache import ChunkCache
     from .runtime.checkpoint import Checkpoint
-    from .runtime.functions import Function
+    from .runtime.functions import Function, tool
     from .runtime.gate import CallRecord
     from .runtime.lifecycle import LifecycleEvent
     from .runtime.pool import Pool, PoolMetrics
@@ -126,6 +126,7 @@ __all__ = [
     "register_record",
     "run",
     "run_sync",
+    "tool",
 ]
 
 _HOMES = {
@@ -145,6 +146,7 @@ _HOMES = {
     "ToolRequest": "host.tools.approvals",
     "Usage": "limits",
     "register_record": "values",
+    "tool": "runtime.functions",
 }
 """Where a public name lives, unless it is an error."""
 

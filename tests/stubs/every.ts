@@ -58,7 +58,9 @@ const person = await structured.generate("Who?", "name, age int", { retries: 1 }
 const faults = await schema.validate(person, "name");
 const plan: Workflow = await workflow.create({ steps: [{ id: "ask", prompt: "hello" }] });
 const outcome: WorkflowResult = await plan.run();
-console.error(faults.valid, outcome.output);
+const inner: SpellRun = await spell.run("other.lua", { n: 1 }, { limits: { time: 1 } });
+const made: string = await tools.fromSpell("other.lua", { description: "Other." });
+console.error(faults.valid, outcome.output, inner.output, made);
 const waits = async(async (n: number) => { await sleep(n); return "done"; }, 0.1);
 waits.cancel();
 const both = await parallel([() => 1, () => sleep(0).then(() => 2)], { limit: 2 });

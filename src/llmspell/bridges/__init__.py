@@ -7,8 +7,8 @@ import importlib
 NAMESPACES = ("agent", "breaker", "channel", "chat", "crypto", "csv", "env", "errors",
               "fs", "hooks", "http", "io", "json", "limits", "llm", "llm.pool",
               "llm.providers", "log", "mcp", "modelinfo", "module", "process",
-              "schema", "sqlite", "stream", "structured", "text", "time", "tools",
-              "workflow", "xml", "yaml")  # fmt: skip
+              "schema", "spell", "sqlite", "stream", "structured", "text", "time",
+              "tools", "workflow", "xml", "yaml")  # fmt: skip
 """Every namespace; a file each, that of `llm.pool` is `llm_pool`."""
 
 

@@ -10,7 +10,7 @@ from ..host.context import Context
 from ..host.formats import arithmetic
 from ..host.tools import chains as tool_chains
 from ..host.tools import docs as tool_docs
-from ..host.tools import mcp_tools
+from ..host.tools import mcp_tools, spell_tools
 from ..host.tools import toolbox as tools
 from ..host.tools.approvals import ToolRequest
 from ..host.tools.chains import ToolCall, ToolOutcome
@@ -18,6 +18,7 @@ from ..host.tools.facts import ToolOptions
 from ..host.tools.mcp import McpOptions
 from ..host.tools.mcp_tools import McpTools
 from ..host.tools.metrics import ToolMetrics
+from ..host.tools.spell_tools import FromSpellOptions
 from ..typespec import JsonSchema
 from ..values import FunctionRef
 
@@ -238,6 +239,18 @@ async def from_mcp(ctx: Context, server: str, options: FromMcpOptions) -> McpToo
     """
     prefix = f"{server}_" if options.prefix is None else options.prefix
     return await mcp_tools.register(ctx, server, options, prefix, options.tools)
+
+
+@capability("tools.from_spell", since="0.1", needs="tool", again=True)
+def from_spell(ctx: Context, path: str, options: FromSpellOptions = FromSpellOptions()) -> str:
+    """Makes a spell a tool of this run, which runs it as `spell.run` does and gives what it
+    returned. The file is read each time.
+
+    path: its file, as for spell.run.
+    options: its name, description and schema, and what else is said of it.
+    returns: the name of the tool.
+    """
+    return spell_tools.register(ctx, path, options)
 
 
 @capability("tools.list", since="0.1")

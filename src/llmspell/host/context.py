@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .pools.roster import Roster
     from .schemas.versions import Repository
     from .services import Services
+    from .spells import Nest
     from .tools.mcp import Servers
     from .tools.toolbox import Toolbox
 
@@ -41,6 +42,7 @@ class Context:
     adopt: keeps a host object of a kind until the run ends, and gives the handle of it.
     keep: the same for what a handle of the script stands for. Raises NotFound.
     measure: brings the meter up to date with what the engine knows.
+    nest: makes what runs other spells inside this run, when it is first asked for.
     channels: the channels of this run, made on first use.
     """
 
@@ -59,6 +61,7 @@ class Context:
         measure: Callable[[], None] = lambda: None,
         adopt: Callable[[str, Any], Handle] = lambda kind, thing: Handle(kind, 0),
         keep: Callable[[Handle], None] = lambda handle: None,
+        nest: Callable[[], Nest] | None = None,
     ) -> None:
         self.keep = keep
         self.adopt = adopt
@@ -70,6 +73,7 @@ class Context:
         self.write = write
         self.load_module = load_module
         self._make_tools = tools
+        self._make_nest = nest
         self.sources = sources
         self.run_id = run_id
 
@@ -77,6 +81,12 @@ class Context:
     def tools(self) -> Toolbox:
         """The tools known in this run."""
         return self._make_tools()
+
+    @property
+    def nest(self) -> Nest:
+        """What runs other spells inside this run."""
+        assert self._make_nest is not None
+        return self._make_nest()
 
     @cached_property
     def channels(self) -> Channels:

@@ -52,6 +52,7 @@ FEATURES = {
         {
             "agent": "models that use tools",
             "hooks": "looking at what they ask and do",
+            "spell": "spells inside this one",
             "tools": "what they use",
             "workflow": "several of these in order, or at the same time",
         },
@@ -89,9 +90,11 @@ NEEDS: Mapping[str, Mapping[str, str]] = {
     "llm.pool": {"stream": "llm.pool.stream gives one"},
     "llm": {"chat": "llm.chat gives one", "stream": "llm.stream gives one"},
     "structured": {"llm": "it asks a model"},
+    "tools": {"spell": "tools may be spells"},
     "workflow": {
         "agent": "steps may be agents",
         "llm": "steps may be prompts",
+        "spell": "steps may be spells",
         "structured": "prompts may have a schema",
         "time": "steps may wait",
         "tools": "steps may be tools",

@@ -1,4 +1,4 @@
-"""Functions of the embedding program that its scripts may call, under the name it chooses.
+"""Functions of the embedding program: those its scripts may call, and those that are tools.
 
     async def price(article: str, amount: int = 1) -> Decimal:
         \"""Looks up what an article costs.
@@ -12,14 +12,17 @@
 
 Each is declared like any other capability, so the gate, argument errors, the record of calls, a
 journal and isolation treat it as one. To give a function is to allow it; `Function` says more.
+
+`Session(tools=[price])` makes it a tool called `price` instead, for `tools.execute`, agents and
+workflows: it needs a grant, and the rules about tools hold for it.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections import ChainMap
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .. import bridges
 from ..capability import Capability, DeclarationError, declared
@@ -31,6 +34,8 @@ from .catalogue import builtin_tools, names, selection, signature, tool_of
 if TYPE_CHECKING:
     from ..host.context import Context
     from ..host.tools.toolbox import Tool
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 KEYWORDS = frozenset({
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if",
@@ -64,20 +69,42 @@ class Function(NamedTuple):
     tool: str = ""
 
 
+def tool(function: F) -> F:
+    """Declares a function as a tool for models and scripts: `Session(tools=[function])`.
+
+    Its name is the tool's, its types are the schema, its docstring is the text. It may be a
+    coroutine function; a plain one holds up the event loop while it works. It stays as it is.
+    Raises UsageError, with all mistakes, where it is not typed and documented like a capability.
+    """
+    _declared_tool(function)
+    return function
+
+
 class Functions:
     """The functions of one session, declared. Raises UsageError for what cannot be one.
 
-    catalogue: they, and the capabilities of the features.
-    names: the same as engines bind them.
+    catalogue: they, the tools, and the capabilities of the features.
+    names: the same as engines bind them, without the tools: those are run by `tools.execute`.
     """
 
     def __init__(
-        self, given: Mapping[str, Callable[..., Any] | Function], features: tuple[str, ...]
+        self,
+        given: Mapping[str, Callable[..., Any] | Function],
+        tools: Iterable[Callable[..., Any]],
+        features: tuple[str, ...],
     ) -> None:
         own = {name: _declared(name, function) for name, function in given.items()}
         self._features = features
         self._tools = {item.tool: tool_of(item, "host") for item in own.values() if item.tool}
-        self.catalogue: Mapping[str, Capability] = ChainMap(own, selection(features))  # type: ignore[arg-type]
+        known: dict[str, Capability] = dict(own)
+        for item in map(_declared_tool, tools):
+            if item.tool in self._tools:
+                raise UsageError(f"tools: there are two tools {item.tool}")
+            if item.tool in builtin_tools(()):
+                raise UsageError(f"tools: {item.tool} is a built-in tool: choose another name")
+            known[item.name] = item
+            self._tools[item.tool] = tool_of(item, "host")
+        self.catalogue: Mapping[str, Capability] = ChainMap(known, selection(features))  # type: ignore[arg-type]
         bound = {name: signature(item) for name, item in own.items()}
         self.names: Mapping[str, Signature] = {**names(features), **bound}
 
@@ -105,6 +132,39 @@ def _declared(name: str, given: Callable[..., Any] | Function) -> Capability:
         return declared(name, call, _shielded(name, call), needs, tool)
     except DeclarationError as error:
         raise UsageError(f"functions: {error}") from None
+
+
+def _declared_tool(call: Callable[..., Any]) -> Capability:
+    if not inspect.isroutine(call):
+        raise UsageError(f"tools: a tool must be a function, got {type(call).__name__}")
+    from ..host.tools.toolbox import NAME
+
+    name = call.__name__
+    if NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"tools: {name[:100]!r} cannot name a tool: use up to 64 letters, digits or _"
+        )
+    inner = _shielded(name, call)
+
+    def demand(ctx: Context) -> None:
+        # Again, because a worker that is not ours any more may call this without tools.execute.
+        ctx.demand("tool", name)
+
+    async def later(ctx: Context, *args: Any) -> Any:
+        demand(ctx)
+        return await inner(ctx, *args)
+
+    def now(ctx: Context, *args: Any) -> Any:
+        demand(ctx)
+        return inner(ctx, *args)
+
+    guarded = later if inspect.iscoroutinefunction(call) else now
+    try:
+        # In a namespace of its own inside `tools`, which no function of a program can be in.
+        return declared(f"tools.host.{name}", call, guarded, "tool", name)
+    except DeclarationError as error:
+        told = str(error).removeprefix("tools.host.")
+        raise UsageError(f"tools: {told}") from None
 
 
 def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .keeper import Keeping
     from .lifecycle import Life
     from .modules import View
+    from .nested import Nest
     from .session import Session
 
 
@@ -48,15 +50,22 @@ class Run:
         params: Mapping[str, Any],
         limits: Mapping[str, Any] | str,
         keeping: Keeping | None = None,
+        inside: Nest | None = None,
     ) -> None:
         self._program = program
         self._session = session
+        self._inside = inside
+        # A nested run waits for no place in a pool: the run that waits for it has one.
+        self._pool = session.pool if inside is None else None
         bounds = session.limits.updated(limits)
         if keeping is not None:
             # What is restored knows only answers of calls: a handler would not run again.
             bounds = bounds._replace(warn=None)
-        chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
-        self._engine = engine_for(chosen, session.isolation)
+        if inside is None:
+            chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
+            self._engine = engine_for(chosen, session.isolation)
+        else:
+            self._engine = inside.engine(program.suffix)
         self._life: Life | None = None
         name = self._engine.name
         if name in TRUSTED_ONLY and session.policy.level == "untrusted":
@@ -88,9 +97,11 @@ class Run:
             if not self.remote:
                 self.isolate = self._share.isolate(self.isolate)
         meter = Meter(bounds, self.result.usage, session.tenant)
+        if inside is not None:
+            meter = inside.meter(bounds, self.result.usage)
         self._hide = session.services.environment.filter
         self.driver: Driver
-        journal: Journal | None = session.journal
+        journal: Journal | None = session.journal if inside is None else None
         invoke: Callable[..., Awaitable[Any]] | None = None
         if keeping is None:
             self.driver = Driver(self.isolate, bounds, meter)
@@ -121,6 +132,7 @@ class Run:
             measure=self.driver.usage,
             adopt=self.gate.adopt,
             keep=self.gate.keep,
+            nest=lambda: self.nest,
         )
         if session.hooks:
             self.gate.context.hooks.fix(session.hooks)
@@ -143,7 +155,7 @@ class Run:
 
     def _isolate(self, bounds: Limits) -> Isolate:
         """One that is ready, or a new one."""
-        session, pool = self._session, self._session.pool
+        session, pool = self._session, self._pool
         taken = pool.take(self._engine, bounds) if pool is not None else None
         if taken is not None:
             isolate, self._life = taken
@@ -160,6 +172,13 @@ class Run:
         if pool is not None:
             pool.enter(self)
         return isolate
+
+    @cached_property
+    def nest(self) -> Nest:
+        """What runs other spells for this one."""
+        from .nested import Nest
+
+        return Nest(self, self._inside)
 
     @property
     def open(self) -> bool:
@@ -256,6 +275,7 @@ class Run:
         await self.gate.close()
         self.isolate.compile_with(self._engine.compile)
         del self.driver.gate, self.gate.context
+        self.__dict__.pop("nest", None)  # a cycle, which only the collector frees
 
     def release(self) -> None:
         """Frees the isolate."""
@@ -268,8 +288,8 @@ class Run:
                 self._life.tell("error", str(error))
             self._life.tell("closed", "" if error is None else error.code)
             self._life = None
-        if self._session.pool is not None:
-            self._session.pool.leave(self)
+        if self._pool is not None:
+            self._pool.leave(self)
 
     def _conclude(self) -> None:
         ended = self.driver.result
@@ -303,7 +323,7 @@ class Run:
         text = self._hide.text(text)
         kept = self.driver.meter.charge_output(text)
         self._output.append(kept)
-        if self._session.output is not None:
+        if self._session.output is not None and self._inside is None:
             self._session.output(kept)
         if len(kept) < len(text):
             raise OutputLimit(f"{self.driver.limits.output} bytes")

@@ -61,6 +61,7 @@ class Session:
     limits: replaces limits of the level: {"time": 30, "memory": "64MB"}, or names a profile of
         them: "strict", {"profile": "strict", "time": 60}.
     functions: functions of this program by name, such as "shop.price", for its scripts to call.
+    tools: functions of this program that are tools, typed and documented; see `llmspell.tool`.
     hooks: functions before and after requests to models and calls of tools, by ids of your choice:
         {"audit": {"before_generate": f, "priority": 1}}; see docs/agents.md.
     tool_rules: which tools may be run: {"file_*": "ask", "process_exec": "deny"}; the last pattern
@@ -101,6 +102,7 @@ class Session:
         allow: Iterable[str] = (),
         limits: Mapping[str, Any] | str | None = None,
         functions: Mapping[str, Callable[..., Any] | Function] | None = None,
+        tools: Iterable[Callable[..., Any]] = (),
         hooks: Mapping[str, Mapping[str, Any]] | None = None,
         tool_rules: Mapping[str, str] | None = None,
         approve: Approve | None = None,
@@ -146,10 +148,11 @@ class Session:
         self.features = _words(settings.features if features is None else features)
         self.catalogue, self.names = selection(self.features), names(self.features)
         self.tools: Callable[[], Mapping[str, Tool]] = partial(builtin_tools, self.features)
-        if functions:
+        tools = tuple(tools)
+        if functions or tools:
             from .functions import Functions
 
-            given = Functions(functions, self.features)
+            given = Functions(functions or {}, tools, self.features)
             self.catalogue, self.names, self.tools = given.catalogue, given.names, given.tools
         self.hooks: list[Hook] = []
         if hooks:

@@ -5,7 +5,7 @@ local allowed = {
   [""] = [[_G _VERSION agent assert async await breaker channel chat collectgarbage coroutine crypto csv
     debug env error errors fs getmetatable hooks http io ipairs json limits llm load loadstring log math
     mcp modelinfo next null os pairs parallel params pcall print process promise rawequal rawget rawlen
-    rawset require schema select setmetatable sleep spawn sqlite stream string structured table text time
+    rawset require schema select setmetatable sleep spawn spell sqlite stream string structured table text time
     tonumber tools tostring type unpack usage utf8 workflow xml xpcall yaml]],
   coroutine = "close create isyieldable resume running status wrap yield",
   debug = "traceback",

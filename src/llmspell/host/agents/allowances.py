@@ -65,14 +65,14 @@ class Allowance(Meter):
             own.release()
             raise
         self.requests += 1
-        return _Both(own, above)
+        return Both(own, above)
 
     def _exceeded(self, limit: Any) -> HostFailure:
         who = "the agent" if self._agent is None else f"the agent {self._agent}"
         return HostFailure(f"{who} may not use more than {limit} in one run", code="budget")
 
 
-class _Both(Reservation):
+class Both(Reservation):
     """What is set aside at two meters."""
 
     def __init__(self, own: Reservation, above: Reservation) -> None:

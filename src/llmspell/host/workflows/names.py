@@ -58,8 +58,8 @@ def names_in(step: Step) -> Iterator[str]:
 
 def texts_of(spec: Block) -> Iterator[tuple[str, Any]]:
     """The fields of a step or block that may hold templates."""
-    for name in ("prompt", "system", "agent", "tool", "args", "input", "approval", "set", "when",
-                 "over", "until", "on_error"):  # fmt: skip
+    for name in ("prompt", "system", "agent", "tool", "args", "spell", "params", "input",
+                 "approval", "set", "when", "over", "until", "on_error"):  # fmt: skip
         value = getattr(spec, name, None)
         if value is not None:
             yield name, value

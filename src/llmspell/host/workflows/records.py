@@ -62,7 +62,8 @@ class Definition(Block):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec(Block):
-    """A step: one of prompt, agent, tool, call, wait, approval, set, or steps of its own.
+    """A step: one of prompt, agent, tool, spell, call, wait, approval, set, or steps of its
+    own.
 
     id: its name in templates.
     description: what it is for.
@@ -75,6 +76,8 @@ class StepSpec(Block):
     agent: an agent, or what one is: its options.
     tool: name of a tool.
     args: arguments of the tool.
+    spell: path of a spell to run, as for `spell.run`; its output is what that returns.
+    params: what the spell gets as `params`.
     call: a function of the script, or the name under which `handlers` has one.
     input: the task of the agent; what a function is given as `input`.
     wait: seconds to wait.
@@ -101,6 +104,8 @@ class StepSpec(Block):
     agent: Any = None
     tool: str | None = None
     args: dict[str, Any] | None = None
+    spell: str | None = None
+    params: dict[str, Any] | None = None
     call: Any = None
     input: Any = None
     wait: float | None = None

@@ -346,6 +346,10 @@ class Execution:
             case "tool":
                 args = self.values.rendered(spec.args or {}, frame)
                 return await self.ctx.invoke("tools.execute", spec.tool, args)
+            case "spell":
+                path = _text(self.values.rendered(spec.spell, frame))
+                params = self.values.rendered(spec.params or {}, frame)
+                return (await self.ctx.invoke("spell.run", path, params))["result"]
             case "call":
                 return await self.call(spec, frame)
             case "wait":

@@ -43,12 +43,13 @@ RESERVED = frozenset({"input", "item", "index", "iteration"})
 COMPARISONS = ("equals", "not_equals", "above", "below", "at_least", "at_most", "contains",
                "one_of", "exists")  # fmt: skip
 
-KINDS = ("prompt", "agent", "tool", "call", "wait", "approval", "set")
+KINDS = ("prompt", "agent", "tool", "spell", "call", "wait", "approval", "set")
 """Kinds of a step without steps of its own; each is named by the field that makes it one."""
 
 ONLY: dict[str, tuple[str, ...]] = {
     "model": ("prompt",), "system": ("prompt",), "temperature": ("prompt",),
     "max_tokens": ("prompt",), "schema": ("prompt",), "args": ("tool",),
+    "params": ("spell",),
     "input": ("agent", "call"),
 }  # fmt: skip
 """Field -> the kinds of step that have a use for it."""

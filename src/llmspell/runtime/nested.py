@@ -1,0 +1,95 @@
+"""Runs inside a run: the door that `spell.run` goes through.
+
+A nested run has an isolate, a gate and a driver of its own, in the same session. Its calls are in
+no journal: the one call that made it is. Cancelling that call cancels it, and what is below it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..engines import SUFFIXES
+from ..engines.base import Engine
+from ..errors import HostFailure
+from ..host.spells import MAX_DEPTH, MAX_RUNNING, Ended, InnerMeter, SpellFile, SpellRun
+from ..host.usage import report
+from ..limits import Limits
+from ..spells.program import Program
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Nest:
+    """Makes the nested runs of one run.
+
+    running: how many there are now, in the whole family; the outermost counts.
+    """
+
+    def __init__(self, outer: Run, above: Nest | None) -> None:
+        self._outer = outer
+        self.depth: int = 0 if above is None else above.depth + 1
+        self._root: Nest = self if above is None else above._root
+        self.running = 0
+        self.steps = 0
+        self.cpu = 0.0
+
+    @property
+    def folder(self) -> str | None:
+        """Folder of the program."""
+        return self._outer.program.folder
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How the names of spells end."""
+        return tuple(SUFFIXES)
+
+    def engine(self, suffix: str) -> Engine:
+        """The engine for a spell, isolated as that of this run is.
+
+        It is that of the session where it is of this language; whether there are types in a
+        script the suffix says.
+        """
+        from .run import engine_for
+
+        outer, usual = self._outer, SUFFIXES[suffix]
+        isolation = "process" if outer.remote else outer.session.isolation
+        if outer.session.engine is not None and usual not in ("javascript", "typescript"):
+            given = engine_for(outer.session.engine, isolation)
+            if suffix in given.suffixes:
+                return given
+        return engine_for(usual, isolation)
+
+    async def run(self, file: SpellFile, params: dict[str, Any], limits: Limits) -> Ended:
+        """Runs a spell to its end. Raises HostFailure where there are too many."""
+        from .run import Run
+
+        if self.depth == MAX_DEPTH:
+            told = f"spells run each other at most {MAX_DEPTH} deep"
+            raise HostFailure(f"{file.name} was not run: {told}", code="too_deep")
+        if self._root.running == MAX_RUNNING:
+            told = f"at most {MAX_RUNNING} spells run at the same time inside one"
+            raise HostFailure(f"{file.name} was not run: {told}", code="too_many")
+        self._root.running += 1
+        try:
+            inner = Run(self._outer.session, Program(*file), params, limits._asdict(), inside=self)
+            try:
+                result = await inner.attempt()
+            finally:
+                meter = inner.driver.meter
+                self._take(inner, meter)
+                await inner.close()
+        finally:
+            self._root.running -= 1
+        run = SpellRun(result.value, result.output, report(meter))
+        return Ended(run, result.error, isinstance(meter, InnerMeter) and meter.above)
+
+    def meter(self, limits: Limits, usage: Any) -> InnerMeter:
+        """The meter of a nested run, below that of this one."""
+        return InnerMeter(limits, usage, self._outer.driver.meter)
+
+    def _take(self, inner: Run, meter: Any) -> None:
+        below = inner.nest
+        self.steps += meter.usage.steps + below.steps
+        self.cpu += meter.usage.cpu + below.cpu
+        meter.end()
