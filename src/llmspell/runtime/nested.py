@@ -47,18 +47,17 @@ class Nest:
     def engine(self, suffix: str) -> Engine:
         """The engine for a spell, isolated as that of this run is.
 
-        It is that of the session where it is of this language; whether there are types in a
-        script the suffix says.
+        It is that of the session where it is of this language.
         """
         from .run import engine_for
 
-        outer, usual = self._outer, SUFFIXES[suffix]
+        outer = self._outer
         isolation = "process" if outer.remote else outer.session.isolation
-        if outer.session.engine is not None and usual not in ("javascript", "typescript"):
+        if outer.session.engine is not None:
             given = engine_for(outer.session.engine, isolation)
             if suffix in given.suffixes:
                 return given
-        return engine_for(usual, isolation)
+        return engine_for(SUFFIXES[suffix], isolation)
 
     async def run(self, file: SpellFile, params: dict[str, Any], limits: Limits) -> Ended:
         """Runs a spell to its end. Raises HostFailure where there are too many."""
