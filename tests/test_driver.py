@@ -24,6 +24,8 @@ from llmspell.errors import (
 )
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.runtime.driver import Driver
+from llmspell.runtime.run import Run
+from llmspell.spells.program import Program
 from llmspell.testing.servers import ModelServer
 
 ENGINES = ("lua54", "lua55", "luajit")
@@ -330,6 +332,24 @@ def test_calls_that_have_not_been_made_end_with_the_run(tmp_path: Path) -> None:
         )
     assert len(caught.value.result.calls) <= 5
     assert len(list(tmp_path.glob("made*"))) <= 4
+
+
+def test_a_warning_that_a_turn_gave_leaves_no_timer() -> None:
+    wrong: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, told: wrong.append(told))
+        async with Session(limits={"time": 0.2, "warn": 0.5}) as session:
+            run = Run(session, Program("sleep(0.01)", "spell"), {}, {})
+            ending = asyncio.create_task(run.attempt())
+            await asyncio.sleep(0)
+            run.driver._time_is_due()
+            await ending
+            await run.close()
+            await asyncio.sleep(0.2)
+
+    asyncio.run(main())
+    assert wrong == []
 
 
 def test_an_agent_cancelled_at_any_moment_leaves_no_task() -> None:

@@ -247,6 +247,7 @@ class Driver(CallsInFlight):
             return
         self._due = self._deadline
         if self._over is not None:
+            self._timer.cancel()  # a turn may have been first to see that it is time
             self._timer = self._loop.call_later(left, self._time_is_due)
         self._warn("time")
         self._schedule()
