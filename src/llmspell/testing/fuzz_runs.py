@@ -49,8 +49,9 @@ LIMITS: tuple[dict[str, Any], ...] = (
 )
 SMALL = {"calls": 50, "tasks": 20, "output": 20_000, "disk": 200_000}
 
-GROWTH = 40e6
-"""Bytes by which the memory of the host may grow over all the runs of one process."""
+GROWTH = 50e6
+"""Bytes by which the memory of the host may grow over all the runs of one process. It settles near
+44e6, most of which the allocator keeps: what Python holds grows by 1e6."""
 
 SECRET = "fuzz-planted-secret"
 HOME = os.path.dirname(os.path.dirname(__file__))
