@@ -330,8 +330,13 @@ def test_a_function_that_was_cancelled_is_cancelled_again() -> None:
         assert first.error is None, first.error
         assert answers(lines, "time.iso") == 1
         for size in range(1, len(lines) + 1):
-            value = restored(lines[:size], isolation=isolation).value
             # In a worker, a function may have been on its way when the script cancelled it.
+            try:
+                value = restored(lines[:size], isolation=isolation).value
+            except RestoreError as refused:
+                assert isolation == "process"
+                assert refused.message.endswith("where a function of it was called")
+                continue
             late = value[value.index("cancelled") + 1 : -1]
             assert len(late) <= (isolation == "process")
             assert value[-1] == first.value[-1]
