@@ -14,11 +14,13 @@ import pytest
 
 import llmspell
 from llmspell import LlmspellError, Session
+from llmspell.capability import CATALOGUE
 from llmspell.errors import (
     BudgetExceeded,
     CallLimit,
     MemoryLimit,
     OutputLimit,
+    ScriptRuntimeError,
     StepLimit,
     TimeLimit,
 )
@@ -104,6 +106,79 @@ def test_a_loop_meets_its_time_limit(loop: str, engine: str) -> None:
         )
     # A bound against hanging, not a measurement: the benchmark measures.
     assert time.monotonic() - began < 5
+
+
+def globals_of(engine: str) -> list[str]:
+    """The functions every Lua script has that are no capabilities, and one that is."""
+    found = run(
+        """
+        local out, seen = {}, {[_G] = true}
+        local function walk(t, prefix)
+          for k, v in pairs(t) do
+            if type(v) == "function" then out[#out + 1] = prefix .. k end
+            if type(v) == "table" and not seen[v] then
+              seen[v] = true
+              walk(v, prefix .. k .. ".")
+            end
+          end
+        end
+        walk(_G, "")
+        return out
+        """,
+        engine=engine,
+    ).value
+    return [*sorted(set(found) - set(CATALOGUE)), "json.encode"]
+
+
+METAMETHODS = """
+local f = FUNCTION
+local things, all = {}, {}
+for event in ([[index newindex call tostring concat eq lt le len unm add sub mul div mod pow
+                idiv band bnot close pairs name]]):gmatch("%a+") do
+  all["__" .. event] = f
+  things[#things + 1] = setmetatable({}, {["__" .. event] = f})
+end
+local ring = setmetatable({}, {__index = f, __tostring = f, __call = f})
+ring[1] = ring
+things[#things + 1], things[#things + 2] = setmetatable({}, all), ring
+local uses = {
+  tostring, print, error, f, table.unpack,
+  function(a) return a.x end, function(a) a.x = 1 end, function(a) return a(a) end,
+  function(a) return a .. a end, function(a) return a < a, a <= a end, function(a) return -a end,
+  function(a) return #a end, function(a) return a + a end, function(a) return a ^ a end,
+  function(a) return a == setmetatable({}, getmetatable(a)) end,
+  function(a) for k in pairs(a) do break end end, function(a) return table.concat({a, a}) end,
+  function(a) table.sort({a, a, a}) end, function(a) return f(f, a) end,
+  function(a) return string.rep(a, 3) end, function(a) return ("x"):gsub("x", a) end,
+  function(a) return string.format("%s", a) end, function(a) return xpcall(error, f, a) end,
+  function(a) return coroutine.wrap(f)(a) end, function(a) return await(async(f, a)) end,
+}
+local often = load("local pcall, use, thing = ... " .. ("pcall(use, thing) "):rep(50))
+while true do
+  for _, thing in ipairs(things) do
+    for _, use in ipairs(uses) do often(pcall, use, thing) end
+  end
+end
+"""
+"""Uses a function of the environment as each metamethod there is, in each way that calls one, and
+often without a safepoint in the script."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("part", range(4))
+def test_no_function_of_ours_hides_from_the_clock_as_a_metamethod(engine: str, part: int) -> None:
+    late = {}
+    for name in globals_of(engine)[part::4]:
+        began = time.process_time()
+        # promise.race of nothing waits for ever, and LuaJIT takes the stack of an error's handler
+        # for memory.
+        with pytest.raises((TimeLimit, MemoryLimit, ScriptRuntimeError)) as caught:
+            run(METAMETHODS.replace("FUNCTION", name), engine=engine, limits={"time": 0.1})
+        if not isinstance(caught.value, TimeLimit):
+            assert name == "promise.race" or engine == "luajit", caught.value
+        if time.process_time() - began > 3:
+            late[name] = time.process_time() - began
+    assert not late, "seconds, where 0.1 are allowed"
 
 
 def test_nothing_runs_after_a_limit() -> None:

@@ -11,6 +11,7 @@ function show(v)
     if promises[v] then return "promise" end
     local f = type(meta) == "table" and rawget(meta, "__tostring")
     if f then
+      counted()                                      -- f may be a function of ours that shows v again
       local text = f(v)
       if type(text) ~= "string" then bad("'__tostring' must return a string", 2) end
       return text
@@ -46,7 +47,10 @@ for _, k in next, { "assert", "ipairs", "next", "pairs", "rawequal", "rawget", "
   env[k] = G[k]
 end
 env.rawlen = rawlen
-function env.pcall(f, ...) return checked(pcall(f, ...)) end
+function env.pcall(f, ...)
+  counted()                                        -- f may be a table whose __call is pcall
+  return checked(pcall(f, ...))
+end
 
 -- Loads a program the host has put safepoints into: the counter's name, the words it uses, and
 -- the code, a line each.
