@@ -267,7 +267,7 @@ class MemoryLimit(LimitExceeded):
 
     code = "memory"
     quantity = "memory"
-    advice = "raise it with --limit memory=128MB"
+    advice = "raise it with --limit memory=SIZE"
 
 
 class TimeLimit(LimitExceeded):
@@ -284,7 +284,7 @@ class OutputLimit(LimitExceeded):
 
     code = "output"
     quantity = "output"
-    advice = "raise it with --limit output=1MB"
+    advice = "raise it with --limit output=SIZE"
 
 
 class DiskLimit(LimitExceeded):
@@ -292,7 +292,7 @@ class DiskLimit(LimitExceeded):
 
     code = "disk"
     quantity = "disk"
-    advice = "raise it with --limit disk=1GB"
+    advice = "raise it with --limit disk=SIZE"
 
 
 class CallLimit(LimitExceeded):
