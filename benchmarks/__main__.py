@@ -48,6 +48,8 @@ GROUPS = {
 
 def main() -> None:
     chosen = sys.argv[1:] or list(GROUPS)
+    if unknown := [name for name in chosen if name not in GROUPS]:
+        sys.exit(f"there is no group {', '.join(unknown)}; the groups are {', '.join(GROUPS)}")
     print(f"{'what':<58}{'here':>12}{'peer':>12}{'ratio':>8}  target")
     for name in chosen:
         for row in GROUPS[name].measure():

@@ -17,7 +17,7 @@ from llmspell.tengo.positions import columns
 FOLDER = Path(llmspell.tengo.__file__).parent
 
 INSIDE = rb"""
-local read, compile, print_, zone = ...
+local read, compile, print_, zone, ahead = ...
 local inside = {
   error = error, pcall = pcall, rawequal = rawequal, select = select, type = type, next = next,
   rawget = rawget, rawset = rawset, rawlen = rawlen, setmetatable = setmetatable,
@@ -41,7 +41,7 @@ inside.need("operators")
 inside.need("verbs")
 inside.need("builtins")
 T.write = print_
-T.zone = zone
+T.zone, T.ahead = zone, ahead
 function T.sleep() end
 local loaded, names = {}, {}
 for name in inside.gmatch("fmt text math times rand json base64 hex enum", "%w+") do
@@ -126,10 +126,17 @@ def _zone(name: bytes, seconds: int) -> int:
     return int(offset.total_seconds()) if offset else 0
 
 
+def _ahead(name: bytes, seconds: int) -> tuple[int, bytes]:
+    """How many seconds a zone is ahead at a moment, and what it is called then."""
+    moment = datetime.fromtimestamp(seconds, ZoneInfo(name.decode()))
+    offset = moment.utcoffset()
+    return int(offset.total_seconds()) if offset else 0, (moment.tzname() or "").encode()
+
+
 def run(source: str, modules: dict[str, str] | None = None, limit: int = 2**31 - 1) -> Any:
     """The value of the variable `out`, as the vectors write values. Raises TengoError."""
     sources = {"test": source, **(modules or {})}
-    lua = lua54.LuaRuntime(encoding=None, register_eval=False)
+    lua = lua54.LuaRuntime(encoding=None, register_eval=False, unpack_returned_tuples=True)
     open_modules: list[str] = []
     failed: list[BaseException] = []
 
@@ -155,7 +162,7 @@ def run(source: str, modules: dict[str, str] | None = None, limit: int = 2**31 -
         raise TengoError(error.trace) from None
     program = lua.execute(
         INSIDE, lambda name: (FOLDER / f"{name.decode()}.lua").read_bytes(), compile_module,
-        lambda text: None, _zone,
+        lambda text: None, _zone, _ahead,
     )  # fmt: skip
     state, value, *more = program(code.encode(), b"test", limit)
     if state == b"broken":

@@ -137,3 +137,10 @@ def test_a_spell_without_a_model_loads_no_model_library(tmp_path: Path, source: 
 
 def test_the_package_says_it_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
+
+
+def test_a_group_of_benchmarks_that_is_not_there_is_told_with_those_that_are() -> None:
+    done = python("-m", "benchmarks", "tengo", "nosuch")
+    assert done.returncode == 1
+    assert done.stderr.startswith("there is no group nosuch; the groups are startup, ")
+    assert done.stdout == ""

@@ -382,7 +382,7 @@ def _run(source: str) -> Any:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(TREES, st.sampled_from(["known", "unknown", "captured"]))
+@given(TREES, st.sampled_from(["known", "unknown", "captured", "handed"]))
 def test_expressions(tree: Any, how: str) -> None:
     leaves: list[Any] = []
     text = write(tree, leaves)
@@ -394,7 +394,10 @@ def test_expressions(tree: Any, how: str) -> None:
         source = f"{defined}\nf := func() {{ return {text} }}\nresult := f()"
     else:
         names, values = ",".join(n for n, _ in used), ",".join(_leaf(v) for _, v in used)
-        source = f"f := func({names}) {{ return {text} }}\nresult := f({values})"
+        made = f"func({names}) {{ return {text} }}"
+        source = f"f := {made}\nresult := f({values})"
+        if how == "handed":  # where nothing is known of what it gets
+            source = f"m := {{f: {made}}}\nresult := m.f({values})"
     try:
         wanted = evaluate(tree)
     except Wrong:

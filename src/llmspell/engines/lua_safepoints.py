@@ -11,17 +11,28 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-TOKEN = re.compile(
-    r"""
+TEXT = r"""
     (?P<comment>--\[(?P<c>=*)\[.*?\](?P=c)\]|--[^\n\r]*)
   | \[(?P<s>=*)\[.*?\](?P=s)\]        # long string
   | "(?:[^"\\]++|\\.)*+"              # strings
   | '(?:[^'\\]++|\\.)*+'
-  | (?P<word>(?:[A-Za-z_]|[^\x00-\x7f])(?:\w|[^\x00-\x7f])*)  # names (LuaJIT: beyond ASCII)
-  | \d[\w.]*                          # numbers, so that 0xdo is one token
+"""
+LETTER, MORE = r"[A-Za-z_\x80-\U0010ffff]", r"[\w\x80-\U0010ffff]"  # LuaJIT: beyond ASCII
+NAME = rf"""
+    \d[\w.]*                          # numbers, so that 0xdo is one token
+  | (?P<word>{LETTER}{MORE}*)
+"""
+MODE = re.VERBOSE | re.DOTALL | re.ASCII
+# A word is looked for from its first letter, so that the rest of the source is passed over fast.
+POINT = re.compile(
+    TEXT
+    + rf"""
+  | (?P<word>d(?<!{MORE}d)o | r(?<!{MORE}r)epeat
+    | f(?<!{MORE}f)unction | g(?<!{MORE}g)oto)(?!{MORE})
     """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
+    MODE,
 )
+SKIPPED, NAMES, TOKEN = (re.compile(p, MODE) for p in (TEXT, NAME, f"{TEXT}|{NAME}"))
 
 
 class Rewritten(NamedTuple):
@@ -44,27 +55,23 @@ def rewrite(source: str, reserved: bool = True) -> Rewritten:
     """
     if source.startswith("#"):
         source = "--" + source[1:]
-    tokens = [m for m in TOKEN.finditer(source) if m.lastgroup != "comment"]
-    taken = frozenset(m["word"] for m in tokens if m["word"])
+    taken = frozenset(NAMES.findall(SKIPPED.sub(" ; ", source))) - {""}
     counter, check = _fresh(taken)
     point = f" {counter}={counter}-1 if {counter}<0 then {counter}={check}() end "
     out: list[str] = []
-    last = head = 0
-    before = "", 0
-    for match in tokens:
+    last = head = here = 0
+    for match in POINT.finditer(source):
         word, at = match["word"], match.end()
+        since, here = here, match.start()
         if word is None:
-            before = "", at
             continue
         if word == "function":
             # Parameters hold no parentheses, so the first ")" ends the head. Comments may.
             at = head = _head_end(source, match.end())
-        elif word == "goto" and (reserved or _is_goto(source, match.start(), match.end(), *before)):
+        elif word == "goto" and (reserved or _is_goto(source, since, *match.span())):
             at = match.start()
         elif word not in ("do", "repeat") or match.start() < head:
-            before = word, match.end()
             continue
-        before = word, match.end()
         out += source[last:at], point
         last = at
     out.append(source[last:])
@@ -139,8 +146,15 @@ _BEFORE_EXPRESSION = frozenset(
 )
 
 
-def _is_goto(source: str, start: int, end: int, before: str, before_end: int) -> bool:
-    """LuaJIT lets `goto` be a name: a statement has a label after it and no operator before it."""
+def _is_goto(source: str, since: int, start: int, end: int) -> bool:
+    """LuaJIT lets `goto` be a name: a statement has a label after it and no operator before it.
+
+    `since` is where a token begins, before `start`.
+    """
+    before, before_end = "", since
+    for match in TOKEN.finditer(source, since, start):
+        if match.lastgroup != "comment":
+            before, before_end = match["word"] or "", match.end()
     label = _GOTO.match(source, end)
     if label is None or label[2] in _KEYWORDS:
         return False

@@ -12,17 +12,40 @@ from typing import Any
 class Symbol:
     """One variable. `values` are the nodes assigned to it; None among them is any value.
 
-    `grows` is set when the program says `x = append(x, ...)`, which then works in place.
-    `function` is the function it belongs to; `lua` is its name in the compiled form.
+    `grows` is set when the program says `x = append(x, ...)`, which then works in place; `own`
+    when all it is given are arrays made for it; `free` when, besides, none of its items is ever
+    assigned to; `escapes` when its value is given away before the
+    function it belongs to, `function`, is done. `captured` tells that a function within uses it.
+    `natural` tells that it is an int and never below zero.
+    `uses` counts how often the program names it, `calls` are the calls of it.
+    `lua` is its name in the compiled form.
     """
 
-    __slots__ = ("function", "grows", "kind", "lua", "name", "values")
+    __slots__ = (
+        "calls",
+        "captured",
+        "escapes",
+        "free",
+        "function",
+        "grows",
+        "indexed",
+        "kind",
+        "lua",
+        "name",
+        "natural",
+        "own",
+        "uses",
+        "values",
+    )
 
     def __init__(self, name: str, function: Func | None) -> None:
         self.name, self.function = name, function
         self.values: list[Any] = []
+        self.calls: list[Any] = []
+        self.uses = 0
         self.kind = "?"
-        self.grows = False
+        self.grows = self.own = self.free = self.indexed = False
+        self.escapes = self.captured = self.natural = False
         self.lua = ""
 
 
@@ -75,14 +98,18 @@ Branch = _node("Branch", "word")
 
 
 class Func(Node):
-    """A function literal."""
+    """A function literal. `result` stands for what it returns, as if it was a variable.
 
-    __slots__ = ("body", "end", "outer", "params", "variadic")
+    `direct` tells that all its calls are known and give it as many arguments as it takes.
+    """
+
+    __slots__ = ("body", "direct", "end", "outer", "params", "result", "variadic")
 
     def __init__(self, place: int, line: int, outer: Func | None) -> None:
         self.place, self.line, self.outer = place, line, outer
         self.params: list[Symbol] = []
-        self.variadic = False
+        self.variadic = self.direct = False
+        self.result = Symbol("", self)
         self.body: Any = None
         self.end = line
 

@@ -9,7 +9,7 @@ from . import ast
 from .ast import Array, Binary, Builtin, Call, Free, Func, Ident, Index, Symbol
 from .errors import TengoSyntaxError
 from .expressions import MAX_ARGS, UNARY, Expressions, Text, quoted
-from .kinds import infer
+from .kinds import infer, only_function, unknown
 from .names import MAX_LOCALS
 from .parser import parse
 
@@ -25,6 +25,10 @@ EXTRA = "_Tx,_Ty,_Tz"
 """Parameters that catch arguments too many."""
 
 LINE = re.compile("\1([0-9]+)\2")
+PUSH = re.compile("\3([0-9]+)\2")
+"""Where an array grows in place: how depends on what comes later."""
+
+BUILTIN = re.compile(r"_Tb_\w+\(", re.ASCII)
 
 
 class Compiled(NamedTuple):
@@ -42,7 +46,7 @@ def compile_source(source: str, name: str, result: str = "result") -> Compiled:
     """
     try:
         program = parse(source, name, result)
-        infer(program.symbols)
+        infer(program.symbols, program.result)
         code = _Emitter(program, name).chunk()
     except RecursionError:
         raise TengoSyntaxError("Parse", "nested too deep", name, 1, 1) from None
@@ -50,6 +54,10 @@ def compile_source(source: str, name: str, result: str = "result") -> Compiled:
 
 
 class _Emitter(Expressions):
+    def __init__(self, program: Any, name: str) -> None:
+        super().__init__(program, name)
+        self.pushes: list[tuple[Symbol, str, str]] = []
+
     def chunk(self) -> str:
         program = self.program
         given = program.main.params[0]
@@ -60,8 +68,10 @@ class _Emitter(Expressions):
         result = program.result
         assert result is not None
         if not (program.body and type(program.body[-1]) is ast.Export):
-            self.out.append(f" return ({self.helper('finish')}(_Tm,{self.whole(result)}))")
+            self.out.append(f" return ({self.helper('finish')}(_Tm,{self.last(result)}))")
         body = "".join(self.out)
+        if self.pushes:
+            body = PUSH.sub(self.pushed, body)
         head = ["local _Tm=... local _T=_tengo"]
         if self.used:
             head.append(f"local {','.join(self.used)}={','.join(self.used.values())}")
@@ -115,7 +125,11 @@ class _Emitter(Expressions):
 
     def assigned(self, symbol: Symbol, value: Any) -> str:
         """What a variable is given: an array that grows in place must be nobody else's."""
+        if symbol.free and type(value) is Array:
+            return self.mark(value.line) + self.array(value, "FREE")[0]
         text, _, kind = self.expr(value)
+        if symbol.free:
+            return f"{self.helper('loosen')}({text})"
         if symbol.grows and kind not in ("i", "f", "s", "b", "c") and type(value) is not Array:
             return f"{self.helper('share')}({text})"
         return text
@@ -128,10 +142,7 @@ class _Emitter(Expressions):
             symbol = target.symbol
             if symbol.grows and type(value) is Call and self.grows(symbol, value):
                 args = self.arguments(value.args[1:], value.spread)
-                push = self.helper(
-                    "push" if len(value.args) == 2 and not value.spread else "push_all"
-                )
-                self.out.append(f"{symbol.lua}={push}({symbol.lua}{args and ',' + args});")
+                self.out.append(self.push(symbol, args, len(value.args) == 2 and not value.spread))
             else:
                 self.out.append(f"{symbol.lua}={self.assigned(symbol, value)};")
             return
@@ -140,6 +151,37 @@ class _Emitter(Expressions):
             self.out.append(";")
         text, _, _ = self.expr(value)
         self.out.append(f"{place}={text};")
+
+    def push(self, symbol: Symbol, args: str, alone: bool) -> str:
+        """What makes an array grow by what is given, which is one value or any number."""
+        array = symbol.lua
+        calls = "(" in BUILTIN.sub("", args)
+        if calls and symbol.captured:
+            count = f"{self.helper('count')}({array})"
+            text = f"{self.helper('push_after')}({array},{count},{args})"
+        else:
+            push = self.helper("push" if alone else "push_all")
+            text = f"{push}({array}{args and ',' + args})"
+        text = f"{array}={self.helper('loosen')}({text});" if symbol.free else f"{array}={text};"
+        if not alone or calls or "\1" in args:
+            return text
+        self.pushes.append((symbol, args, text))
+        return f"\3{len(self.pushes) - 1}\2"
+
+    def pushed(self, match: re.Match[str]) -> str:
+        """What makes an array grow; without any check where nothing else ever has it."""
+        symbol, value, text = self.pushes[int(match[1])]
+        array = symbol.lua
+        put = f"{array}[#{array}+1]={value}"
+        if not symbol.free:
+            put = f"{self.helper('rawset')}({array},#{array}+1,{value})"
+        if symbol.kind != "a":
+            test = f"{self.helper('held')}[{array}]"
+        elif symbol.escapes or not symbol.own:
+            test = f"#{array}>0 and {array}[{self.helper('GROWS')}]"
+        else:
+            test = f"#{array}>0"
+        return f"if {test} then {put} else {text} end;"
 
     @staticmethod
     def grows(symbol: Symbol, call: Any) -> bool:
@@ -174,6 +216,9 @@ class _Emitter(Expressions):
     @staticmethod
     def may_fail(callee: Any) -> bool:
         """Whether a call may give a failure of the host, which nobody may pass over."""
+        function = only_function(callee.symbol) if type(callee) is Ident else None
+        if function is not None and not any(map(unknown, function.result.values)):
+            return False
         while type(callee) is Index:
             callee = callee.of
         if type(callee) is Ident and len(callee.symbol.values) == 1:
@@ -264,7 +309,8 @@ class _Emitter(Expressions):
         else:
             item = f"{items}[{at}]"
         if type(node.subject) is not Array:
-            self.out.append(f"if {item}==nil then break end;")
+            simple = f"not {item} and " if node.value is not None else ""
+            self.out.append(f"if {simple}{item}==nil then break end;")
         self.loop(node, True)
         self.out.append(" end end;")
         self.close()
@@ -273,7 +319,12 @@ class _Emitter(Expressions):
         self.out.append("break;" if node.word == "break" else f"goto {self.loops[-1]};")
 
     def return_(self, node: Any, last: bool) -> None:
-        text = self.helper("U") if node.value is None else self.expr(node.value)[0]
+        if node.value is None:
+            text = self.helper("U")
+        elif type(node.value) is Ident:
+            text = self.last(node.value.symbol)
+        else:
+            text = self.expr(node.value)[0]
         if type(node.value) is Call and self.is_hosts(node.value.callee):
             text = f"({text})"  # not a tail call: its failure knows this line
         self.out.append(f"return {text}" if last else f"do return {text} end;")
@@ -298,13 +349,16 @@ class _Emitter(Expressions):
             head = f"function({','.join([*names, '...'])})"
             if names:
                 few = f"{self.helper('few')}({count - 1},{','.join(names)})"
-                head += f" if {names[-1]}==nil then {few} end;"
+                head += f" if not {names[-1]} and {names[-1]}==nil then {few} end;"
             head += f" {self.declare(params[-1])}={self.helper('rest')}(...);"
         else:
             names = [self.declared(p) for p in params]
-            head = f"function({','.join([*names, EXTRA])}) if _Tx~=nil"
-            head += f" or {names[-1]}==nil" if names else ""
-            head += f" then {self.helper('arity')}({','.join([str(count), *names, EXTRA])}) end;"
+            head = f"function({','.join(names)}) "
+            if not node.direct:
+                head = f"function({','.join([*names, EXTRA])}) if _Tx~=nil"
+                head += f" or not {names[-1]} and {names[-1]}==nil" if names else ""
+                every = ",".join([str(count), *names, EXTRA])
+                head += f" then {self.helper('arity')}({every}) end;"
         declared = self.out
         self.out = []
         for param in params:

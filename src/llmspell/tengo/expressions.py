@@ -42,6 +42,9 @@ SURE = frozenset("ifscao")
 SIMPLE = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?|\"[^\"\\]*\"", re.ASCII)
 """Lua that has a value without doing anything."""
 
+LENGTH = re.compile(r"\(#(\w+)>0 and #\1\+1 or (_Tb_len\(\1\))\)", re.ASCII)
+"""How many items an array has."""
+
 UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
 
 Text = tuple[str, int, str]
@@ -116,13 +119,13 @@ class Expressions(Names):
             return f"{self.helper('error')}({text},{place})", ATOM, "o"
         return f"{self.helper('immutable')}({text})", ATOM, ""
 
-    def array(self, node: Any) -> Text:
+    def array(self, node: Any, how: str = "OWN") -> Text:
         items = [self.expr(item)[0] for item in node.items]
         if items:
             items[0] = "[0]=" + items[0]
             if type(node.items[-1]) is Call and len(items) > 1:
                 items[-1] = f"({items[-1]})"
-        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper('OWN')})", ATOM, "a"
+        return f"{self.helper('set')}({{{','.join(items)}}},{self.helper(how)})", ATOM, "a"
 
     def map(self, node: Any) -> Text:
         items = []
@@ -190,8 +193,11 @@ class Expressions(Names):
             return self.logical(op, left, right, kind)
         if op == "+" and ak == "s" and bk in ("s", "i"):
             a = a if ap >= CONCAT else f"({a})"
-            b = b if bp > CONCAT else f"({b})"
+            b = b if bp >= CONCAT else f"({b})"
             return f"{a} .. {b}", CONCAT, "s"
+        if op == "<" and ak == "i" and a.isidentifier() and (array := LENGTH.fullmatch(b)):
+            # i < len(array) without reckoning with the item at 0, but for the first
+            return f"({a}<=#{array[1]} and ({a}~=0 or {a}<{array[2]}))", UNARY, "b"
         if op in NATIVE:
             prec, word = NATIVE[op]
             a = a if ap >= prec else f"({a})"
@@ -205,6 +211,8 @@ class Expressions(Names):
         if op in "/%" and ak == "i" and bk == "i" and a.isidentifier() and small and int(b):
             # Rounding differs only below zero.
             fast = f"{a}//{b}" if op == "/" else f"{a}%{b}"
+            if a in self.naturals:
+                return fast, MUL, "i"
             return (
                 f"({a}>=0 and {fast} or {self.helper('div' if op == '/' else 'mod')}({a},{b}))",
                 UNARY,
@@ -225,6 +233,9 @@ class Expressions(Names):
             a = a if ap >= prec else f"({a})"
             b = b if bp > prec else f"({b})"
             return f"{a} {'and' if op == '&&' else 'or'} {b}", prec, kind
+        if op == "||" and a.isidentifier():
+            b = b if bp > OR else f"({b})"
+            return f"({self.truth(a)} and {a} or {b})", UNARY, kind
         if SIMPLE.fullmatch(b):
             return f"{self.helper('both' if op == '&&' else 'either')}({a},{b})", ATOM, kind
         b = b if bp > OR else f"({b})"
@@ -235,6 +246,12 @@ class Expressions(Names):
         text = f"{self.helper('keep')}({a}) and ({b} or {self.helper('NO')})"
         text += f" or {self.helper('kept')}()"
         return f"{self.helper('unmask')}({text})", ATOM, kind
+
+    def truth(self, name: str) -> str:
+        """Lua that is true where a variable is: only tables make it call, as they compare."""
+        falsy, empty = self.helper("FALSY"), self.helper("EMPTY")
+        zero = f"({name}~=0 or {self.helper('is_int')}({name}))"  # 0.0 is true
+        return f"not ({falsy}[{name}] and {zero} or {name}=={empty} or {name}~={name})"
 
     def condition(self, node: Any) -> tuple[str, int]:
         """Lua that is true where Tengo takes the value for true."""
@@ -259,7 +276,7 @@ class Expressions(Names):
         if kind == "i" or kind == "s":
             return f"{text if prec > COMPARE else f'({text})'}{TRUTHY[kind]}", COMPARE
         if text.isidentifier():
-            return f"({text}==true or {text}~=false and {self.helper('truth')}({text}))", UNARY
+            return f"({text}==true or {self.truth(text)})", UNARY
         return f"{self.helper('truth')}({text})", ATOM
 
     # What follows a value: .name [index] [low:high] (arguments). --------------------------------
@@ -315,6 +332,8 @@ class Expressions(Names):
             looks = name == "len" or name == "type_name" or name.startswith("is_")
             text, _, kind = self.expr(node.args[0], looks)
             made = f"{self.helper('b_' + name)}({text})"
+            if name == "len" and kind == "s":
+                return f"(#{text})" if SIMPLE.fullmatch(text) else f"(#({text}))"
             if name == "len" and kind == "a" and text.isidentifier():
                 return f"(#{text}>0 and #{text}+1 or {made})"  # one more, as the first is at 0
             return made

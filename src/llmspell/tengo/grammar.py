@@ -32,6 +32,22 @@ SHOWN = {
     "end": "EOF",
 }
 
+LITERALS: dict[str, tuple[str, Any]] = {
+    "int": ("i", None),
+    "float": ("f", None),
+    "string": ("s", None),
+    "char": ("c", None),
+    "true": ("b", True),
+    "false": ("b", False),
+    "undefined": ("u", 0),
+}
+LEAVES = frozenset(("name", *LITERALS))
+FOLLOWING = frozenset((".", "(", "["))
+"""What goes on with a name or a literal."""
+
+CLOSING = frozenset((",", ")", "]", "}", ";"))
+"""After what the expression is over."""
+
 
 class ExpressionParser:
     """Tokens from `at` on, and the expressions they stand for."""
@@ -85,6 +101,9 @@ class ExpressionParser:
     # Expressions. -------------------------------------------------------------------------------
 
     def expression(self) -> Any:
+        at = self.at
+        if self.kinds[at] in LEAVES and self.kinds[at + 1] in CLOSING and self.depth < MAX_DEPTH:
+            return self.leaf(at)
         self.deeper()
         left = self.binary(1)
         if self.kinds[self.at] == "?":
@@ -96,8 +115,9 @@ class ExpressionParser:
         return left
 
     def binary(self, least: int) -> Any:
-        left = self.unary()
-        kinds, precedence = self.kinds, PRECEDENCE
+        kinds, precedence, at = self.kinds, PRECEDENCE, self.at
+        leaf = kinds[at] in LEAVES and kinds[at + 1] not in FOLLOWING
+        left = self.leaf(at) if leaf else self.unary()
         while True:
             op = kinds[self.at]
             level = precedence.get(op, 0)
@@ -157,7 +177,10 @@ class ExpressionParser:
             elif self.kinds[self.at] != ")":
                 self.expected("')'" if spread else "',' or ')'")
         self.at += 1
-        return ast.Call(callee.place, self.lines[at], callee, args, spread)
+        made = ast.Call(callee.place, self.lines[at], callee, args, spread)
+        if type(callee) is ast.Ident:
+            callee.symbol.calls.append(made)
+        return made
 
     def index(self, node: Any) -> Any:
         at = self.at
@@ -171,17 +194,22 @@ class ExpressionParser:
         self.expect("]")
         return ast.Index(node.place, self.lines[at], node, low)
 
+    def leaf(self, at: int) -> Any:
+        """A name or a literal."""
+        self.at = at + 1
+        kind = self.kinds[at]
+        if kind == "name":
+            return self.named(self.values[at], self.places[at], self.lines[at])
+        letter, value = LITERALS[kind]
+        value = self.values[at] if value is None else value
+        return ast.Literal(self.places[at], self.lines[at], letter, value)
+
     def operand(self) -> Any:
         at = self.at
         kind = self.kinds[at]
+        if kind in LEAVES:
+            return self.leaf(at)
         place, line = self.places[at], self.lines[at]
-        if kind == "name":
-            self.at = at + 1
-            return self.named(self.values[at], place, line)
-        if kind in _LITERALS:
-            self.at = at + 1
-            letter, value = _LITERALS[kind]
-            return ast.Literal(place, line, letter, self.values[at] if value is None else value)
         if kind == "(":
             self.at = at + 1
             node = self.expression()
@@ -215,6 +243,9 @@ class ExpressionParser:
     def named(self, name: str, place: int, line: int) -> Any:
         symbol = self.scopes.find(name, self.hidden)
         if symbol is not None:
+            symbol.uses += 1
+            if symbol.function is not self.scopes.function:
+                symbol.captured = True
             if symbol in self.hidden:
                 symbol.lua = "used"
             return ast.Ident(place, line, symbol)
@@ -292,17 +323,9 @@ class ExpressionParser:
         self.at += 1
         made.body = self.block().statements
         made.end = self.lines[self.at - 1]
+        if not (made.body and type(made.body[-1]) is ast.Return):
+            made.result.values.append(None)
+        scopes.symbols.append(made.result)
         scopes.close()
         scopes.function, self.loops = outer, loops
         return made
-
-
-_LITERALS: dict[str, tuple[str, Any]] = {
-    "int": ("i", None),
-    "float": ("f", None),
-    "string": ("s", None),
-    "char": ("c", None),
-    "true": ("b", True),
-    "false": ("b", False),
-    "undefined": ("u", 0),
-}

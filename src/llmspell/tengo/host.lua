@@ -270,8 +270,9 @@ T["import"] = function(name)
   return need("loading").require((gsub(plain, "/", ".")))
 end
 
+local FALSY = T.FALSY
 function T.must(v)
-  if type(v) == "table" then T.check_fault(v) end
+  if not FALSY[v] and type(v) == "table" then T.check_fault(v) end
 end
 
 local function result(v)
@@ -297,6 +298,17 @@ function T.publish(name, f) env[name] = outward(f) end
 T.write = stub("print", "output")
 function T.now() return inside.math.floor(call("time.now") * 1000000) * 1000 end
 function T.sleep(seconds) call("time.sleep", seconds) end
+-- How many seconds a zone is ahead of UTC at a moment, and what it is called then; or nil and an error value.
+local at = inward(function(name, seconds) return call("time.format", seconds, "%z %Z", name) end, "in_location")
+function T.ahead(name, seconds)
+  local told = at(name, seconds)
+  if type(told) ~= "string" then return nil, told end
+  local sign, hours, minutes, rest, short = inside.match(told, "^([+-])(%d%d)(%d%d)(%d*)%.?%d* (.*)$")
+  local number = inside.tonumber
+  local ahead = number(hours) * 3600 + number(minutes) * 60 + (number(rest) or 0)
+  return sign == "-" and -ahead or ahead, short
+end
+-- The same for what clocks there show. A zone that is not there ends the run.
 function T.zone(name, seconds)
   local there = call("time.parse", inside.os.date("!%Y-%m-%dT%H:%M:%S", seconds), nil, name)
   return seconds - inside.math.floor(there)

@@ -61,7 +61,7 @@ local function encode(v, out, depth)
     elseif name == "bytes" then
       inside.need("tengo_base64")
       out[#out + 1] = '"' .. T.base64(v[KEY]) .. '"'
-    elseif name == "time" then out[#out + 1] = quote(T.time_text(v[KEY]))
+    elseif name == "time" then out[#out + 1] = quote(T.time_text(v, "2006-01-02T15:04:05.999999999Z07:00"))
     else return "unsupported type: " .. name end
   else
     return "unsupported type: " .. T.type_name(v)

@@ -27,6 +27,12 @@ from .ast import (
 COMPARING = frozenset(("==", "!=", "<", "<=", ">", ">="))
 INTEGER = frozenset(("&", "|", "^", "<<", ">>", "&^", "%"))
 RESULTS = {"len": "i", "type_name": "s", "format": "s", "append": "a", "range": "a", "splice": "a"}
+MAX_STEP = 1000
+MAX_ROUNDS = 20
+"""How often the program is gone through for kinds. Without a result by then, none is known."""
+
+PLAIN = frozenset((Array, Func, Literal, Map))
+"""What has its kind whatever else is in the program."""
 
 
 def join(a: str, b: str) -> str:
@@ -55,9 +61,11 @@ def binary_kind(op: str, left: str, right: str) -> str:
 
 def call_kind(node: Any) -> str:
     """The kind of what a call gives."""
-    if type(node.callee) is not Builtin:
-        return ""
-    name = node.callee.name
+    callee = node.callee
+    if type(callee) is not Builtin:
+        function = only_function(callee.symbol) if type(callee) is Ident else None
+        return str(function.result.kind) if function else ""
+    name = callee.name
     if name.startswith("is_"):
         return "b"
     return RESULTS.get(name, "")
@@ -98,27 +106,92 @@ def kind_of(node: Any) -> str:
     return ""
 
 
-def infer(symbols: list[Symbol]) -> None:
-    """Works out the kind of each variable from all that is assigned to it."""
+def unknown(value: Any) -> bool:
+    """Whether what a function returns may be anything; None is that it returns nothing."""
+    return value is not None and kind_of(value) == ""
+
+
+def only_function(symbol: Symbol) -> Func | None:
+    """The function a variable always holds."""
+    values = symbol.values
+    return values[0] if len(values) == 1 and type(values[0]) is Func else None
+
+
+def _direct(symbol: Symbol, function: Func) -> bool:
+    """Whether a function goes nowhere and is called with as many arguments as it takes."""
+    count = len(function.params)
+    return (
+        symbol.uses == len(symbol.calls)
+        and not function.variadic
+        and not symbol.name.startswith("on_")
+        and all(len(call.args) == count and not call.spread for call in symbol.calls)
+    )
+
+
+def _made(value: Any) -> bool:
+    """Whether a value is surely an array that nothing else has."""
+    of = type(value)
+    return of is Array or (
+        of is Call and type(value.callee) is Builtin and RESULTS.get(value.callee.name) == "a"
+    )
+
+
+def _counts(symbol: Symbol, value: Any) -> bool:
+    """Whether a value is a small literal, or the variable itself and as much.
+
+    A count of steps as small as this would take years to get over the largest int.
+    """
+    if type(value) is Binary and value.op == "+":
+        if type(value.left) is not Ident or value.left.symbol is not symbol:
+            return False
+        value = value.right
+    return type(value) is Literal and value.kind == "i" and value.value <= MAX_STEP
+
+
+def infer(symbols: list[Symbol], given: Symbol | None) -> None:
+    """Works out the kind of each variable from all that is assigned to it.
+
+    `given` is the variable that whoever runs the program reads.
+    """
+    for symbol in symbols:
+        if symbol.grows:
+            symbol.own = all(map(_made, symbol.values))
+            symbol.free = symbol.own and not symbol.indexed
+        function = only_function(symbol)
+        if function is not None and symbol is not given and _direct(symbol, function):
+            function.direct = True
+            for i, param in enumerate(function.params):
+                param.values[0:1] = [call.args[i] for call in symbol.calls]
     open_ones = []
     for symbol in symbols:
-        if None in symbol.values or not symbol.values:
+        values = symbol.values
+        if len(values) == 1 and type(values[0]) in PLAIN:
+            symbol.kind = kind_of(values[0])
+        elif None in values or not values:
             symbol.kind = ""
         else:
             open_ones.append(symbol)
-    changed = True
-    while changed:
-        changed = False
+    for _ in range(MAX_ROUNDS):
+        left = [symbol for symbol in open_ones if symbol.kind]
+        if not sum(map(_joined, left)):
+            break
+        open_ones.reverse()
+    else:
         for symbol in open_ones:
-            before = kind = symbol.kind
-            if before == "":
-                continue
-            for value in symbol.values:
-                kind = join(kind, kind_of(value))
-                if kind == "":
-                    break
-            if kind != before:
-                symbol.kind, changed = kind, True
+            symbol.kind = ""
     for symbol in open_ones:
         if symbol.kind == "?":
             symbol.kind = ""
+        elif symbol.kind == "i":
+            symbol.natural = all(_counts(symbol, value) for value in symbol.values)
+
+
+def _joined(symbol: Symbol) -> bool:
+    """Takes in what is now known of a variable's values; whether that is news."""
+    before = kind = symbol.kind
+    for value in symbol.values:
+        kind = join(kind, kind_of(value))
+        if kind == "":
+            break
+    symbol.kind = kind
+    return kind != before

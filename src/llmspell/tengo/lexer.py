@@ -39,22 +39,35 @@ ENDING = frozenset(
 )
 """Kinds after which the end of a line ends the statement."""
 
+OPERATOR = re.compile(
+    r"\.\.\.|<<=|>>=|&\^=|<<|>>|&\^|&&|\|\||\+\+|--|:=|[-+*/%&|^=!<>]="
+    r"|[-+*/%&|^<>=!(){}\[\],.;:?]"
+)
 TOKEN = re.compile(
-    r"""
+    rf"""
     [ \t\r]+
-  | (?P<line>\n)
-  | (?P<comment>//[^\n]*|/\*.*?\*/)
-  | (?P<name>[^\W\d]\w*)
-  | (?P<number>0[xX][0-9a-fA-F_]*|0[bB][01_]*|0[oO][0-7_]*
-      |(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-  | (?P<string>"(?:[^"\\\n]|\\[^\n])*")
-  | (?P<raw>`[^`]*`)
-  | (?P<char>'(?:[^'\\\n]|\\[^\n])[^'\n]*')
-  | (?P<op>\.\.\.|<<=|>>=|&\^=|<<|>>|&\^|&&|\|\||\+\+|--|:=|[-+*/%&|^=!<>]=
-      |[-+*/%&|^<>=!(){}\[\],.;:?])
+  | \n
+  | [^\W\d]\w*
+  | 0[xX][0-9a-fA-F_]*|0[bB][01_]*|0[oO][0-7_]*
+  | (?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
+  | //[^\n]*|/\*.*?\*/
+  | "(?:[^"\\\n]|\\[^\n])*"
+  | `[^`]*`
+  | '(?:[^'\\\n]|\\[^\n])[^'\n]*'
+  | {OPERATOR.pattern}
+  | .
     """,
     re.VERBOSE | re.DOTALL,
 )
+"""Every piece of a source: what is no token is a character alone."""
+
+FIXED: dict[str, tuple[str, Any]] = {
+    **{word: (word, word) for word in KEYWORDS},
+    **dict.fromkeys((" ", "\t", "\r"), ("", None)),
+    "\n": ("\n", None),
+}
+"""Pieces of which is known what they are: kind and value. Those without a kind are passed over."""
+
 ESCAPE = re.compile(
     r"\\(?:(?P<simple>[abfnrtv\\'\"])|(?P<octal>[0-7]{3})|x(?P<hex>[0-9a-fA-F]{2})"
     r"|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8}))"
@@ -78,64 +91,67 @@ def tokenize(source: str, name: str) -> Tokens:
     values: list[Any] = []
     places: list[int] = []
     lines: list[int] = []
-    line, at, size, last = 1, 0, len(source), ""
-    match_at = TOKEN.match
-
-    def semicolon(place: int) -> None:
-        kinds.append(";")
-        values.append("\n")
-        places.append(place)
-        lines.append(line)
-
-    while at < size:
-        match = match_at(source, at)
-        if match is None:
-            raise problem("Parse", _what_is_wrong(source, at), source, name, at)
-        group, start, at = match.lastgroup, at, match.end()
-        if group is None:
+    known = FIXED.copy()
+    line, at, last = 1, 0, ""
+    for text in TOKEN.findall(source):
+        start, at = at, at + len(text)
+        made = known.get(text)
+        if made is None:
+            made = known[text] = _piece(text, source, name, start)
+        kind, value = made
+        if not kind:
             continue
-        if group == "line":
+        if kind == "\n":
             if last in ENDING:
-                semicolon(start)
+                kinds.append(";")
+                values.append("\n")
+                places.append(start)
+                lines.append(line)
             last = ""
-            line += 1
+            line += text.count("\n")
             continue
-        text = match.group()
-        if group == "comment":
-            below = text.count("\n")
-            if below:
-                if last in ENDING:
-                    semicolon(start)
-                last = ""
-                line += below
-            continue
-        value: Any = text
-        if group == "name":
-            kind = text if text in KEYWORDS else "name"
-        elif group == "op":
-            kind = text
-        elif group == "number":
-            kind, value = _number(text, source, name, start)
-        elif group == "raw":
-            kind, value = "string", text[1:-1].replace("\r", "").encode()
-        elif group == "string":
-            kind, value = "string", _unescaped(text[1:-1], source, name, start)
-        else:
-            kind, value = "char", _char(text[1:-1], source, name, start)
         kinds.append(kind)
         values.append(value)
         places.append(start)
         lines.append(line)
         last = kind
-        if group == "raw":
+        if text[0] == "`":
             line += text.count("\n")
     if last in ENDING:
-        semicolon(size)
+        kinds.append(";")
+        values.append("\n")
+        places.append(at)
+        lines.append(line)
     kinds.append("end")
     values.append("EOF")
-    places.append(size)
+    places.append(at)
     lines.append(line)
     return Tokens(kinds, values, places, lines)
+
+
+def _piece(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
+    """Kind and value of what is not in FIXED. A comment over more than one line ends a line."""
+    first = text[0]
+    if first == "_" or (first.isalnum() and not first.isdecimal()):
+        return "name", text
+    if first in " \t\r":
+        return "", None
+    if len(text) > 1:
+        if text.startswith(("//", "/*")):
+            return ("\n" if "\n" in text else ""), None
+        if first == '"':
+            return "string", _unescaped(text[1:-1], source, name, at)
+        if first == "`":
+            return "string", text[1:-1].replace("\r", "").encode()
+        if first == "'":
+            return "char", _char(text[1:-1], source, name, at)
+        if first == "." and text != "...":
+            return _number(text, source, name, at)
+    if first.isdigit() and first.isascii():
+        return _number(text, source, name, at)
+    if OPERATOR.fullmatch(text):
+        return text, text
+    raise problem("Parse", _what_is_wrong(source, at), source, name, at)
 
 
 def problem(stage: str, reason: str, source: str, name: str, place: int) -> TengoSyntaxError:

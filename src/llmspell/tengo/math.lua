@@ -113,7 +113,109 @@ local function gamma(x)
   return sqrt(2 * m.pi) * t ^ ((x + 0.5) / 2) * exp(-t) * t ^ ((x + 0.5) / 2) * sum
 end
 
+-- Bessel functions of whole order. Those of the first kind come from the recurrence between orders, gone
+-- through downwards from where they vanish, and the sum of them all that is 1 (Miller); those of the second
+-- kind are a sum of them (Neumann). Far out both are waves whose size and phase are a series in 1/x (Hankel).
+local FAR = 30.0
+
+local function opposite(n) return n == m.mininteger and m.maxinteger or -n end
+
+local function far(n, x)
+  local mu, p, q, term = 4.0 * n * n, 1.0, 0.0, 1.0
+  for k = 1, 60 do
+    local next_term = term * (mu - (2 * k - 1) ^ 2) / (k * 8 * x)
+    if m.abs(next_term) > m.abs(term) then break end
+    term = next_term
+    if k % 2 == 1 then q = q + (k % 4 == 1 and term or -term) else p = p + (k % 4 == 0 and term or -term) end
+  end
+  -- cos and sin of x - (n / 2 + 1 / 4) pi, without taking from a large x what it is known to.
+  local c, s, h = m.cos(x), m.sin(x), sqrt(0.5)
+  c, s = h * (c + s), h * (s - c)
+  if n == 1 then c, s = s, -c end
+  local size = sqrt(2 / (m.pi * x))
+  return size * (p * c - q * s), size * (p * s + q * c)
+end
+
+-- Orders 0 to `n` at least, and what is needed to have them right; x is above 0.
+local function orders(n, x)
+  local from = n > x and n or m.ceil(x)
+  from = from + m.ceil(sqrt(60.0 * from)) + 30
+  from = from - from % 2
+  local j, sum, above, here = {}, 0.0, 0.0, 1e-300
+  for k = from, 0, -1 do
+    inside.counted()
+    j[k] = here
+    if k % 2 == 0 then sum = sum + (k == 0 and here or 2 * here) end
+    above, here = here, 2 * k / x * here - above
+    if m.abs(here) > 1e200 then
+      above, here, sum = above * 1e-250, here * 1e-250, sum * 1e-250
+      for i = k, from do
+        if j[i] == 0 then break end
+        j[i] = j[i] * 1e-250
+      end
+    end
+  end
+  for k = 0, from do j[k] = j[k] / sum end
+  return j, from
+end
+
+local function first_kind(n, x)
+  if n < 0 then n, x = opposite(n), -x end
+  if x ~= x then return x elseif x == huge or x == -huge then return 0.0 end
+  if x == 0 then return n == 0 and 1.0 or 0.0 end
+  if n > 10000 and n > 2 * m.abs(x) then return 0.0 end  -- too small for a float
+  local sign = x < 0 and n % 2 == 1 and -1 or 1
+  x = m.abs(x)
+  if x <= FAR or n > x then
+    if x < 1e-8 then                               -- what comes after the first term is too small to count
+      local made = 1.0
+      for k = 1, n do
+        made = made * x / (2 * k)
+        if made == 0 then break end
+      end
+      return sign * made
+    end
+    return sign * orders(n, x)[n]
+  end
+  local before, here = far(0, x), far(1, x)
+  if n == 0 then return sign * before end
+  for k = 1, n - 1 do
+    inside.counted()
+    before, here = here, 2 * k / x * here - before
+  end
+  return sign * here
+end
+
+local EULER = 0.57721566490153286061
+local function second_kind(n, x)
+  local sign = 1
+  if n < 0 then n, sign = opposite(n), n % 2 == 0 and 1 or -1 end
+  if x ~= x or x < 0 then return 0 / 0 elseif x == 0 then return -sign * huge elseif x == huge then return 0.0 end
+  local _, before = far(0, x)
+  local _, here = far(1, x)
+  if x <= FAR then
+    local j, most = orders(1, x)
+    local log_of = log(x / 2) + EULER
+    before, here = log_of * j[0], log_of * j[1] - j[0] / x
+    for k = 1, most // 2 - 1 do
+      local part = (k % 2 == 0 and 1 or -1) / k
+      before = before - 2 * part * j[2 * k]
+      here = here + part * (j[2 * k - 1] - j[2 * k + 1])
+    end
+    before, here = 2 / m.pi * before, 2 / m.pi * here
+  end
+  if n == 0 then return before end
+  for k = 1, n - 1 do
+    inside.counted()
+    if here == -huge then break end
+    before, here = here, 2 * k / x * here - before
+  end
+  return sign * here
+end
+
 for name, f in next, {
+  j0 = function(x) return first_kind(0, x) end, j1 = function(x) return first_kind(1, x) end,
+  y0 = function(x) return second_kind(0, x) end, y1 = function(x) return second_kind(1, x) end,
   erf = erf, erfc = erfc, gamma = gamma, abs = m.abs, acos = m.acos, asin = m.asin, atan = m.atan, cos = m.cos, exp = exp, log = log, sin = m.sin,
   sqrt = sqrt, tan = m.tan, ceil = whole(m.ceil), floor = whole(m.floor), trunc = whole(trunc),
   acosh = function(x) return log(x + sqrt(x * x - 1)) end,
@@ -163,6 +265,8 @@ for name, f in next, {
   end,
 } do define(name, 2, f) end
 
+define("jn", 2, first_kind, 1)
+define("yn", 2, second_kind, 1)
 define("pow10", 1, function(n) return tonumber("1e" .. n) end, 1)
 define("ldexp", 2, function(x, e)
   if e > 2200 then e = 2200 elseif e < -2200 then e = -2200 end

@@ -53,6 +53,7 @@ class Names:
         self.line = 1
         self.used: dict[str, str] = {}
         self.visible: set[str] = set()
+        self.naturals: set[str] = set()
         self.blocks: list[tuple[int, list[str]]] = []
         self.spill: list[str] = []
         self.active = 0
@@ -80,6 +81,7 @@ class Names:
             n += 1
             made = f"{base}_{n}"
         self.visible.add(made)
+        self.naturals.discard(made)
         self.blocks[-1][1].append(made)
         self.active += 1
         return made
@@ -88,6 +90,8 @@ class Names:
         """Gives a variable its place. What declares it: "local x", or a place in a table."""
         if self.active < MAX_LOCALS:
             symbol.lua = self.fresh(symbol.name)
+            if symbol.natural:
+                self.naturals.add(symbol.lua)
             return "local " + symbol.lua
         if not self.spill[-1]:
             self.count += 1
@@ -100,7 +104,16 @@ class Names:
 
     def whole(self, symbol: Symbol) -> str:
         """A variable whose value goes somewhere else, which must then not grow in place."""
-        return f"{self.helper('share')}({symbol.lua})" if symbol.grows else symbol.lua
+        if not symbol.grows:
+            return symbol.lua
+        symbol.escapes = True
+        return f"{self.helper('share')}({symbol.lua})"
+
+    def last(self, symbol: Symbol) -> str:
+        """A variable whose value goes somewhere else when nothing can use the variable any more."""
+        if not symbol.own or symbol.captured:
+            return self.whole(symbol)
+        return f"{self.helper('settle')}({symbol.lua})" if symbol.free else symbol.lua
 
     def helper(self, name: str) -> str:
         local = "_T" + name

@@ -6,9 +6,9 @@ local type, next, select, rawget, rawset, setmetatable, getmetatable =
   inside.type, inside.next, inside.select, inside.rawget, inside.rawset, inside.setmetatable, inside.raw_metatable
 local unpack, counted, byte, sub, mtype = inside.unpack, inside.counted, inside.string.byte, inside.string.sub, inside.math.type
 local U, NO, OWN, SHARED, BYTES, KEY, chars, fail, check_fault, invalid, type_name, truth, length, items_of, is_array, copied, new_array,
-  new_bytes, runes_of, not_indexable =
+  new_bytes, runes_of, not_indexable, FALSY, EMPTY, FREE =
   T.U, T.NO, T.OWN, T.SHARED, T.BYTES, T.KEY, T.chars, T.fail, T.check_fault, T.invalid, T.type_name, T.truth, T.length, T.items_of,
-  T.is_array, T.copied, T.new_array, T.new_bytes, T.runes_of, T.not_indexable
+  T.is_array, T.copied, T.new_array, T.new_bytes, T.runes_of, T.not_indexable, T.FALSY, T.EMPTY, T.FREE
 
 local is_int = T.is_int
 
@@ -78,25 +78,41 @@ function T.kept()
 end
 -- The same where the other side costs nothing to have ready.
 function T.either(v, other)
-  if type(v) == "number" then
-    if v ~= 0 and v == v then return v end
-    return truth(v) and v or other
-  end
-  if v ~= U and truth(v) then return v end
-  return other
+  if FALSY[v] and (v ~= 0 or is_int(v)) or v == EMPTY or v ~= v then return other end
+  return v
 end
 function T.both(v, other)
   if truth(v) then return other end
   return v
 end
 
+
 function T.unmask(v)
   if inside.rawequal(v, NO) then return false end
   return v
 end
 
+-- The array that was last made to grow, which has items and is still nobody else's: it need not be asked again.
+local held, latest = setmetatable({}, inside.weak), setmetatable({}, { __mode = "v" })
+
+local function is_own(v)
+  if type(v) ~= "table" then return false end
+  local meta = getmetatable(v)
+  return meta == OWN or meta == FREE
+end
+
 function T.share(v)
-  if type(v) == "table" and getmetatable(v) == OWN then setmetatable(v, SHARED) end
+  if is_own(v) then
+    held[v] = nil
+    setmetatable(v, SHARED)
+  end
+  return v
+end
+
+-- An array of a variable that nothing is assigned to by index; and one that the variable is done with.
+function T.loosen(v) return setmetatable(v, FREE) end
+function T.settle(v)
+  if getmetatable(v) == FREE then setmetatable(v, OWN) end
   return v
 end
 
@@ -120,20 +136,33 @@ end
 
 -- x = append(x, v) where nobody else can have the array.
 function T.push(t, v)
-  if getmetatable(t) ~= OWN then return appended(t, 1, v) end
+  if not held[t] then
+    if not is_own(t) then return appended(t, 1, v) end
+    if latest[1] ~= nil then held[latest[1]] = nil end
+    held[t], latest[1] = true, t
+  end
   local n = #t
   rawset(t, (n > 0 or rawget(t, 0) ~= nil) and n + 1 or 0, v)
   return t
 end
 
 function T.push_all(t, ...)
-  if type(t) ~= "table" or getmetatable(t) ~= OWN then return appended(t, select("#", ...), ...) end
+  if not is_own(t) then return appended(t, select("#", ...), ...) end
   local more, n = { ... }, length(t)
   for i = 1, #more do
     counted()
     rawset(t, n + i - 1, more[i])
   end
   return t
+end
+
+-- x = append(x, f()) where f may have made x grow: what is appended to is x as it was before.
+function T.count(t) return is_own(t) and length(t) end
+function T.push_after(t, n, v, ...)
+  if n and length(t) ~= n then t = setmetatable(copied(t, 0, n - 1, {}, 0), OWN) end
+  if v == nil then return T.push_all(t) end
+  if select("#", ...) == 0 then return T.push(t, v) end
+  return T.push_all(t, v, ...)
 end
 
 local function rest(...)
@@ -254,5 +283,18 @@ function T.slice(v, low, high)
   if getmetatable(v) == BYTES then return new_bytes(sub(v[KEY], low + 1, high)) end
   return setmetatable(copied(t, low, high - 1, {}, 0), OWN)
 end
-T.appended, T.rest = appended, rest
+T.appended, T.rest, T.held = appended, rest, held
+
+-- Modules of the language, made when a program first imports them.
+local modules, names = {}, T.names
+function T.standard(name)
+  if modules[name] == nil then
+    local made = inside.need("tengo_" .. name)
+    for k, f in next, made do
+      if type(f) == "function" and not names[f] then names[f] = "user-function:" .. k end
+    end
+    modules[name] = T.immutable(setmetatable(made, T.MAP))
+  end
+  return modules[name]
+end
 return T

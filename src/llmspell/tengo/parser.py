@@ -109,6 +109,8 @@ class _Parser(ExpressionParser):
         recursive = symbol.lua == "used" or len(symbol.values) > before
         symbol.lua = ""
         symbol.values.append(value)
+        if recursive and type(value) is not ast.Func:
+            symbol.values.append(None)  # what it is until then
         return ast.Define(self.places[at], self.lines[at], symbol, value, recursive)
 
     def assign(self, target: Any, op: str, value: Any, place: int, line: int) -> Any:
@@ -132,6 +134,8 @@ class _Parser(ExpressionParser):
             self.fail("Compile", f"unresolved reference '{target.name}'", place)
         elif type(target) is not ast.Index:
             self.fail("Compile", "invalid assignment target", place)
+        elif type(target.of) is ast.Ident:
+            target.of.symbol.indexed = True
         return ast.Assign(place, line, target, op, value)
 
     def if_(self) -> Any:
@@ -239,6 +243,7 @@ class _Parser(ExpressionParser):
         value = None if self.kinds[self.at] in (";", "}", "end") else self.expression()
         if self.scopes.function is self.out.main:
             self.fail("Compile", "return not allowed outside function", self.places[at])
+        self.scopes.function.result.values.append(value)
         return ast.Return(self.places[at], self.lines[at], value)
 
     def export(self) -> Any:

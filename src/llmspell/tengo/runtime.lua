@@ -2,11 +2,12 @@
 --
 -- ints, floats, bools, strings and functions are Lua's own. The rest are tables that their metatable
 -- tells apart; its field `type` is Tengo's name for it:
---   array       items from 0 on; OWN while only one variable can know it, else SHARED
+--   array       items from 0 on; OWN while only one variable can know it, else SHARED; FREE is an OWN one whose
+--               variable nothing is assigned to by index: new items are put in like those of any table
 --   map         the keys are strings
 --   immutable-  an empty table before the one with the items, so that every assignment is noticed
 --   char, bytes, time, error      the value under KEY, which no program has; chars of one code are one table;
---               an error has also where it was made, under PLACE
+--               an error has also where it was made, under PLACE; a time its zone, under ZONE, if that is not UTC
 --   undefined   one table, U; nil is no value of Tengo
 -- What an operator cannot do with numbers Lua looks for in the metatables, which every type has.
 
@@ -22,7 +23,8 @@ local utf8char, utf8code, utf8len = inside.utf8.char, inside.utf8.codepoint, ins
 
 local T = { max_string = 2147483647 }
 inside.tengo = T
-local KEY, FAULT, PLACE = {}, {}, {}
+local KEY, FAULT, PLACE, ZONE = {}, {}, {}, {}
+local FREE = { type = "array" }
 local OWN, SHARED, MAP, CHAR, BYTES, TIME, ERROR, UNDEFINED =
   { type = "array" }, { type = "array" }, { type = "map" }, { type = "char" }, { type = "bytes" },
   { type = "time" }, { type = "error" }, { type = "undefined" }
@@ -75,7 +77,11 @@ local function char_text(code)
 end
 
 local function new_bytes(s) return setmetatable({ [KEY] = s }, BYTES) end
-local function new_time(ns) return setmetatable({ [KEY] = ns }, TIME) end
+-- In the zone of another time, if there is one. What a zone is ahead of UTC depends on the moment, but for a fixed one.
+local function new_time(ns, of)
+  local zone = of and rawget(of, ZONE)
+  return setmetatable({ [KEY] = ns, [ZONE] = zone and (zone.fixed and zone or { name = zone.name }) }, TIME)
+end
 local function new_error(v, place) return setmetatable({ [KEY] = v, [PLACE] = place }, ERROR) end
 local function new_array(...) 
   local t = { select(2, ...) }
@@ -187,7 +193,7 @@ local function write(v, out, depth, quoted)
     elseif name == "error" then
       out[#out + 1] = "error: "
       write(v[KEY], out, depth + 1, true)
-    elseif name == "time" then out[#out + 1] = T.time_text(v[KEY])
+    elseif name == "time" then out[#out + 1] = T.time_text(v)
     elseif name == "undefined" then out[#out + 1] = "<undefined>"
     else out[#out + 1] = meta.show and meta.show(v) or "<" .. name .. ">" end
   end
@@ -257,13 +263,18 @@ local function equal_maps(a, b)
   return true
 end
 
+-- What is taken for false: a look into FALSY says so of all that is no table, but for 0.0, which is true; what is one
+-- is asked by comparing it with EMPTY. So hardly ever a function is called for numbers.
+local FALSY = { [false] = true, [0] = true, [""] = true, [U] = true }
+local EMPTY = setmetatable({}, { type = "empty", __eq = function(v) return not truth(v) end })
+
 local FAMILY = { array = "a", ["immutable-array"] = "a", map = "m", ["immutable-map"] = "m", bytes = "b", time = "t" }
 local depth = 0
 function equal(a, b)
   if type(a) ~= "table" or type(b) ~= "table" or rawequal(a, b) then return a == b end
   local x, y = getmetatable(a), getmetatable(b)
   local family = FAMILY[x.type]
-  if not family or family ~= FAMILY[y.type] then return false end
+  if not family or family ~= FAMILY[y.type] then return rawequal(b, EMPTY) and not truth(a) end
   if family == "b" or family == "t" then return a[KEY] == b[KEY] end
   depth = depth + 1
   if depth > 10000 then
@@ -294,7 +305,7 @@ local function add(a, b)
   elseif x == "bytes" then
     if y == "bytes" then return new_bytes(a[KEY] .. b[KEY]) end
   elseif x == "time" and y == "int" then
-    return new_time(a[KEY] + b)
+    return new_time(a[KEY] + b, a)
   end
   invalid(a, "+", b)
 end
@@ -306,7 +317,7 @@ local function subtract(a, b)
   elseif x == "int" then
     if y == "char" then return new_char(a - b[KEY]) end
   elseif x == "time" then
-    if y == "int" then return new_time(a[KEY] - b) elseif y == "time" then return a[KEY] - b[KEY] end
+    if y == "int" then return new_time(a[KEY] - b, a) elseif y == "time" then return a[KEY] - b[KEY] end
   end
   invalid(a, "-", b)
 end
@@ -387,8 +398,12 @@ local function map_set(t, k, v)
   rawset(t, k, v)
 end
 
-for _, meta in next, { OWN, SHARED } do
-  meta.__index, meta.__newindex, meta.__eq = array_get, array_set, equal
+-- What is not in an array is looked for in a table first: so a look at GROWS tells, without a call, whether an array
+-- may grow in place.
+local GROWS = {}
+for _, meta in next, { OWN, SHARED, FREE } do
+  meta.__index = setmetatable({ [GROWS] = meta ~= SHARED }, { __index = array_get })
+  meta.__newindex, meta.__eq = array_set, equal
 end
 MAP.__index, MAP.__newindex, MAP.__eq = map_get, map_set, equal
 BYTES.__eq, TIME.__eq = equal, equal
@@ -402,7 +417,8 @@ function ERROR.__index(t, k)
   fail("invalid index on error")
 end
 function UNDEFINED.__index() return U end
-for _, meta in next, { OWN, SHARED, MAP, CHAR, BYTES, TIME, ERROR, UNDEFINED } do with_operators(meta) end
+for _, meta in next, { OWN, SHARED, FREE, MAP, CHAR, BYTES, TIME, ERROR, UNDEFINED } do with_operators(meta) end
+FREE.__newindex = nil
 
 local function immutable(v)
   if type(v) ~= "table" then return v end
@@ -458,7 +474,7 @@ set_metatable(fail, with_operators({ __call = false }))
 getmetatable(fail).__call = nil
 
 for k, v in next, {
-  U = U, NO = {}, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, PLACE = PLACE, chars = chars, set = setmetatable, truth = truth,
+  U = U, NO = {}, FALSY = FALSY, EMPTY = EMPTY, GROWS = GROWS, FREE = FREE, rawset = rawset, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, PLACE = PLACE, ZONE = ZONE, chars = chars, set = setmetatable, truth = truth,
   immutable = immutable, error = new_error, invalid = invalid, not_indexable = not_indexable, equal = equal, text = text, quote = quote, float_text = float_text,
   type_name = type_name, names = names, fail = fail, limited = limited, length = length, items_of = items_of, is_array = is_array,
   is_map = is_map, copied = copied, new_char = new_char, new_bytes = new_bytes, new_time = new_time,
@@ -466,22 +482,9 @@ for k, v in next, {
   with_operators = with_operators, ERROR = ERROR, BYTES = BYTES, TIME = TIME, CHAR = CHAR, is_int = function(v) return mtype(v) == "integer" end,
 } do T[k] = v end
 
--- Modules of the language, made when a program first imports them.
-local modules = {}
-function T.standard(name)
-  if modules[name] == nil then
-    local made = inside.need("tengo_" .. name)
-    for k, f in next, made do
-      if type(f) == "function" and not names[f] then names[f] = "user-function:" .. k end
-    end
-    modules[name] = immutable(setmetatable(made, MAP))
-  end
-  return modules[name]
-end
-
 T.zero_time = -62135596800 * 1000000000             -- year 1, wrapped to 64 bits as everything is
-function T.time_text(ns)
+function T.time_text(v, layout)
   inside.need("tengo_times")                       -- puts its own in the place of this
-  return T.time_text(ns)
+  return T.time_text(v, layout)
 end
 return T

@@ -43,23 +43,25 @@ BUILTINS = frozenset(
 
 
 class Scopes:
-    """The blocks that are open, innermost last; `symbols` are all variables there ever were."""
+    """The blocks that are open, innermost last, and the variables of each name in them.
+
+    `symbols` are all variables there ever were.
+    """
 
     def __init__(self, main: Func) -> None:
         self.blocks: list[dict[str, Symbol]] = []
-        self.functions: list[Func] = []
+        self.named: dict[str, list[Symbol]] = {}
         self.symbols: list[Symbol] = []
         self.function = main
 
     def open(self) -> None:
         """Opens a block of the function at hand."""
         self.blocks.append({})
-        self.functions.append(self.function)
 
     def close(self) -> None:
         """Closes the innermost block."""
-        self.blocks.pop()
-        self.functions.pop()
+        for name in self.blocks.pop():
+            self.named[name].pop()
 
     def define(self, name: str) -> Symbol | None:
         """A new variable of the innermost block, or None where the block has one of this name."""
@@ -68,6 +70,7 @@ class Scopes:
             return None
         symbol = block[name] = Symbol(name, self.function)
         self.symbols.append(symbol)
+        self.named.setdefault(name, []).append(symbol)
         return symbol
 
     def find(self, name: str, hidden: frozenset[Symbol] | set[Symbol]) -> Symbol | None:
@@ -76,10 +79,7 @@ class Scopes:
         Those in `hidden` are being defined: functions within may use them, the function itself
         not yet.
         """
-        for block in reversed(self.blocks):
-            symbol = block.get(name)
-            if symbol is not None and (
-                symbol not in hidden or symbol.function is not self.function
-            ):
+        for symbol in reversed(self.named.get(name, ())):
+            if symbol not in hidden or symbol.function is not self.function:
                 return symbol
         return None

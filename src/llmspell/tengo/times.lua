@@ -1,12 +1,13 @@
--- The module times, and how times are shown. A time is nanoseconds since 1970, in UTC; what asks for
--- the rules of a zone asks the host (T.zone).
+-- The module times, and how times are shown. A time is nanoseconds since 1970, and the zone in which it
+-- is shown, if that is not UTC. The rules of zones are the host's: T.ahead and T.zone ask for them.
 
 local inside = ...
 local T = inside.tengo
 local type, next, tonumber, setmetatable = inside.type, inside.next, inside.tonumber, inside.setmetatable
 local sub, find, match, gsub, format, concat, counted, rep = inside.string.sub, inside.find, inside.match, inside.gsub,
   inside.format, inside.concat, inside.counted, inside.string.rep
-local U, KEY, fail = T.U, T.KEY, T.fail
+local type_name, rawget, rawset = T.type_name, inside.rawget, inside.rawset
+local U, KEY, ZONE = T.U, T.KEY, T.ZONE
 local SECOND = 1000000000
 local DAY = 86400
 
@@ -32,10 +33,38 @@ local function date_of(days)
   return year + era * 400 + (month <= 2 and 1 or 0), month, of_year - (153 * m + 2) // 5 + 1
 end
 
+-- A time in a zone; nil and an error value where there is no such zone.
+local function in_zone(v, name)
+  local made = T.new_time(v[KEY])
+  if name == "UTC" or name == "Local" or name == "" then return made end
+  local ahead, short = T.ahead(name, v[KEY] // SECOND)
+  if not ahead then return nil, short end
+  rawset(made, ZONE, { name = name, ahead = ahead, short = short })
+  return made
+end
+
+local function fixed(ns, ahead, name)
+  local made = T.new_time(ns)
+  rawset(made, ZONE, { name = name, ahead = ahead, short = name, fixed = true })
+  return made
+end
+
+-- The zone of a time, with what it is at that moment.
+local AT_UTC = { name = "UTC", ahead = 0, short = "UTC" }
+local function zone_of(v)
+  local zone = rawget(v, ZONE) or AT_UTC
+  if not zone.ahead then
+    zone.ahead, zone.short = T.ahead(zone.name, v[KEY] // SECOND)
+    if not zone.ahead then return AT_UTC end       -- a moment that the host has no calendar for
+  end
+  return zone
+end
+
 -- Years beyond 64 bits of nanoseconds wrap; only year 1, the zero time, is told apart.
-local function parts(ns)
-  local seconds, nano = ns // SECOND, ns % SECOND
-  if ns == T.zero_time then seconds, nano = -62135596800, 0 end
+local function parts(v)
+  local ns = v[KEY]
+  local seconds, nano = ns // SECOND + zone_of(v).ahead, ns % SECOND
+  if ns == T.zero_time and not rawget(v, ZONE) then seconds, nano = -62135596800, 0 end
   local days, rest = seconds // DAY, seconds % DAY
   local year, month, day = date_of(days)
   return { year = year, month = month, day = day, hour = rest // 3600, minute = rest // 60 % 60, second = rest % 60, nano = nano,
@@ -64,16 +93,27 @@ local function word_at(layout, at)
   end
 end
 
-local function show(ns, layout)
-  local p = parts(ns)
+-- What a zone is ahead, as "-07:00:00" and its like ask for it.
+local function ahead_text(word, ahead)
+  local colon = find(word, ":", 1, true) and ":" or ""
+  local size = #gsub(word, "[^%d]", "")
+  local left = ahead < 0 and -ahead or ahead
+  local text = format("%s%02d", ahead < 0 and "-" or "+", left // 3600)
+  if size >= 4 then text = text .. colon .. format("%02d", left // 60 % 60) end
+  if size >= 6 then text = text .. colon .. format("%02d", left % 60) end
+  return text
+end
+
+local function show(v, layout)
+  local p, zone = parts(v), zone_of(v)
   local twelve = p.hour % 12 == 0 and 12 or p.hour % 12
   local texts = {
-    January = MONTHS[p.month], Jan = sub(MONTHS[p.month], 1, 3), Monday = DAYS[p.weekday], Mon = sub(DAYS[p.weekday], 1, 3), MST = "UTC",
+    January = MONTHS[p.month], Jan = sub(MONTHS[p.month], 1, 3), Monday = DAYS[p.weekday], Mon = sub(DAYS[p.weekday], 1, 3), 
+    MST = zone.short ~= "" and zone.short or ahead_text("-0700", zone.ahead),
     ["2006"] = format("%04d", p.year), ["06"] = format("%02d", p.year % 100), ["01"] = format("%02d", p.month), ["1"] = p.month, ["02"] = format("%02d", p.day),
     ["_2"] = format("%2d", p.day), ["2"] = p.day, ["15"] = format("%02d", p.hour), ["03"] = format("%02d", twelve), ["3"] = twelve,
     ["04"] = format("%02d", p.minute), ["4"] = p.minute, ["05"] = format("%02d", p.second), ["5"] = p.second, ["002"] = format("%03d", p.yearday),
-    PM = p.hour >= 12 and "PM" or "AM", pm = p.hour >= 12 and "pm" or "am", ["-07:00"] = "+00:00", ["-0700"] = "+0000", ["-07"] = "+00",
-    ["-07:00:00"] = "+00:00:00", ["-070000"] = "+000000",
+    PM = p.hour >= 12 and "PM" or "AM", pm = p.hour >= 12 and "pm" or "am",
   }
   local out, at = {}, 1
   while at <= #layout do
@@ -87,7 +127,8 @@ local function show(ns, layout)
       if find(word, "^[.,]") then
         text = sub(word, 1, 1) .. sub(format("%09d", p.nano), 1, #word - 1)
         if sub(word, 2, 2) == "9" then text = gsub(gsub(text, "0+$", ""), "^[.,]$", "") end
-      elseif find(word, "^Z") then text = "Z" end
+      elseif find(word, "^Z") and zone.ahead == 0 then text = "Z"
+      elseif find(word, "^[Z-]07") then text = ahead_text(word, zone.ahead) end
       out[#out + 1] = text
       at = at + #word
     end
@@ -95,12 +136,12 @@ local function show(ns, layout)
   return concat(out)
 end
 
-function T.time_text(ns)
-  return show(ns, "2006-01-02 15:04:05.999999999 -0700 MST")
+function T.time_text(v, layout)
+  return show(v, layout or "2006-01-02 15:04:05.999999999 -0700 MST")
 end
 
 local function read(layout, value)
-  local p = { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0, nano = 0, offset = 0 }
+  local p = { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0, nano = 0, ahead = 0, name = "" }
   local at, i = 1, 1
   local function wrong() return nil, "parsing time " .. T.quote(value) .. " as " .. T.quote(layout) .. ": cannot parse " .. T.quote(sub(value, i)) end
   local function digits(least, most)
@@ -162,9 +203,9 @@ local function read(layout, value)
         v = half == "am" or half == "pm" or nil
         i = i + 2
       elseif word == "MST" then
-        local zone = match(value, "^%u%u%u%u?", i)
-        v = zone
-        i = i + #(zone or "")
+        v = match(value, "^%u%u%u%u?", i)
+        p.name = v
+        i = i + #(v or "")
       elseif find(word, "^Z") and sub(value, i, i) == "Z" then i = i + 1
       elseif find(word, "07", 1, true) then
         local colon = find(word, ":", 1, true)
@@ -172,7 +213,7 @@ local function read(layout, value)
         v = sign
         if sign then
           if type(minute) ~= "string" then after, minute = minute, "0" end
-          p.offset = (tonumber(hour) * 3600 + tonumber(minute) * 60) * (sign == "-" and -1 or 1)
+          p.ahead = (tonumber(hour) * 3600 + tonumber(minute) * 60) * (sign == "-" and -1 or 1)
           i = after
         end
       elseif word == "002" then v = digits(3, 3) p.month, p.day = 1, v end
@@ -184,7 +225,9 @@ local function read(layout, value)
   if p.month < 1 or p.month > 12 or p.day < 1 or p.hour > 23 or p.minute > 59 or p.second > 59 then
     return nil, "parsing time " .. T.quote(value) .. ": out of range"
   end
-  return (seconds_of(p.year, p.month, p.day, p.hour, p.minute, p.second) - p.offset) * SECOND + p.nano
+  local ns = (seconds_of(p.year, p.month, p.day, p.hour, p.minute, p.second) - p.ahead) * SECOND + p.nano
+  if p.ahead == 0 and (p.name == "" or p.name == "UTC") then return T.new_time(ns) end
+  return fixed(ns, p.ahead, p.name)
 end
 
 -- Durations. -------------------------------------------------------------------------------------------
@@ -237,7 +280,7 @@ local M = {
 for i, name in next, MONTHS do M[inside.string.lower(name)] = i end
 
 local ORDINAL = { "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth" }
-local NEEDS = { t = "time(compatible)", i = "int(compatible)", s = "string(compatible)" }
+local NEEDS = { t = "time(compatible)", z = "time(compatible)", i = "int(compatible)", s = "string(compatible)" }
 
 local function define(name, kinds, f, optional)
   local shown = "user-function:" .. name
@@ -245,8 +288,9 @@ local function define(name, kinds, f, optional)
     local args = { ... }
     for i = 1, inside.select("#", ...) do
       local v, kind, made = args[i], sub(kinds, i, i), nil
-      if kind == "t" then
-        if T.type_name(v) == "time" then made = v[KEY] elseif T.is_int(v) then made = v * SECOND end
+      if kind == "t" or kind == "z" then         -- as nanoseconds, or with its zone
+        if type_name(v) == "time" then made = v elseif T.is_int(v) then made = T.new_time(v * SECOND) end
+        if kind == "t" and made then made = made[KEY] end
       elseif kind == "i" then made = T.to_int(v)
       else made = T.to_string(v) end
       if made == nil then T.wrong_type(shown, ORDINAL[i], NEEDS[kind], v) end
@@ -256,9 +300,14 @@ local function define(name, kinds, f, optional)
   end, #kinds - (optional or 0), #kinds)
 end
 
-local function zoned(name, seconds)
-  if name == nil or name == "UTC" or name == "Local" or name == "" then return 0 end
-  return T.zone(name, seconds)
+-- The time that clocks of a zone show: of the zone with a name, or of another time.
+local function shown(seconds, nano, name, of)
+  local zone = of and rawget(of, ZONE) or { name = name or "UTC" }
+  if zone.fixed then return T.new_time((seconds - zone.ahead) * SECOND + nano, of) end
+  local ahead = 0
+  if zone.name ~= "UTC" and zone.name ~= "Local" and zone.name ~= "" then ahead = T.zone(zone.name, seconds) end
+  local made, why = in_zone(T.new_time((seconds - ahead) * SECOND + nano), zone.name)
+  return made or why
 end
 
 define("sleep", "i", function(d)
@@ -283,37 +332,36 @@ end)
 define("duration_truncate", "ii", function(d, by) return by <= 0 and d or d - inside.math.fmod(d, by) end)
 define("month_string", "i", function(m) return MONTHS[m] or "%!Month(" .. m .. ")" end)
 define("date", "iiiiiiis", function(year, month, day, hour, minute, second, nano, zone)
-  local seconds = seconds_of(year, month, day, hour, minute, second)
-  return T.new_time((seconds - zoned(zone, seconds)) * SECOND + nano)
+  return shown(seconds_of(year, month, day, hour, minute, second), nano, zone)
 end, 1)
 define("now", "", function() return T.new_time(T.now()) end)
 define("parse", "ss", function(layout, value)
-  local ns, why = read(layout, value)
-  return ns and T.new_time(ns) or T.error(why)
+  local v, why = read(layout, value)
+  return v or T.error(why)
 end)
 define("unix", "ii", function(seconds, nano) return T.new_time(seconds * SECOND + nano) end)
-define("add", "ti", function(t, d) return T.new_time(t + d) end)
+define("add", "zi", function(t, d) return T.new_time(t[KEY] + d, t) end)
 define("sub", "tt", function(a, b) return a - b end)
-define("add_date", "tiii", function(t, years, months, days)
+define("add_date", "ziii", function(t, years, months, days)
   local p = parts(t)
-  return T.new_time(seconds_of(p.year + years, p.month + months, p.day + days, p.hour, p.minute, p.second) * SECOND + p.nano)
+  return shown(seconds_of(p.year + years, p.month + months, p.day + days, p.hour, p.minute, p.second), p.nano, nil, t)
 end)
 define("after", "tt", function(a, b) return a > b end)
 define("before", "tt", function(a, b) return a < b end)
 for _, pair in next, { { "year", "year" }, { "month", "month" }, { "day", "day" }, { "weekday", "weekday" }, { "hour", "hour" },
     { "minute", "minute" }, { "second", "second" }, { "nanosecond", "nano" } } do
-  define("time_" .. pair[1], "t", function(t) return parts(t)[pair[2]] end)
+  define("time_" .. pair[1], "z", function(t) return parts(t)[pair[2]] end)
 end
 define("time_unix", "t", function(t) return t // SECOND end)
 define("time_unix_nano", "t", function(t) return t end)
-define("time_format", "ts", function(t, layout) return T.limited(show(t, layout)) end)
-define("time_location", "t", function() return "UTC" end)
-define("time_string", "t", T.time_text)
+define("time_format", "zs", function(t, layout) return T.limited(show(t, layout)) end)
+define("time_location", "z", function(t) return zone_of(t).name end)
+define("time_string", "z", function(t) return T.time_text(t) end)
 define("is_zero", "t", function(t) return t == T.zero_time end)
-define("to_local", "t", T.new_time)
-define("to_utc", "t", T.new_time)
-define("in_location", "ts", function(t, zone)
-  zoned(zone, 0)
-  return T.new_time(t)
+define("to_local", "t", function(t) return T.new_time(t) end)
+define("to_utc", "t", function(t) return T.new_time(t) end)
+define("in_location", "zs", function(t, zone)
+  local made, why = in_zone(t, zone)
+  return made or why
 end)
 return M
