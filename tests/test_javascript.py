@@ -18,7 +18,7 @@ import pytest
 
 import llmspell
 from llmspell.engines import engine
-from llmspell.engines.javascript_isolate import _ended
+from llmspell.engines.javascript_sources import ended as end_of_entry
 from llmspell.engines.typescript import blanked
 from llmspell.errors import (
     BadArgument,
@@ -205,7 +205,7 @@ def test_what_a_vm_tells_is_not_trusted(text: str) -> None:
         decode(text.encode())
     with pytest.raises(ValueError):
         decode(b'{"\\u0000function":"1"}', lambda number, args: None)  # type: ignore[arg-type,return-value]
-    ended = _ended(1, text.encode())
+    ended = end_of_entry(1, text.encode())
     assert isinstance(ended.error, ScriptRuntimeError) and "is no value" in ended.error.message
     gate = Gate(CATALOGUE, lambda number, args: None)  # type: ignore[arg-type,return-value]
     with pytest.raises(BadArgument):
@@ -271,6 +271,96 @@ def test_what_hosts_of_javascript_have() -> None:
         """
     ) == ["every", "late", "aborted", "https://ex.com/a/x?q=1&r=a%20b#h", "a b", 2, "grüße 😀",
           "undefined", "undefined", "undefined"]  # fmt: skip
+
+
+LANGUAGE = """
+const out = {};
+out.es2023 = [[3,1,2].toSorted(), [1,2].toReversed(), [1,2,3].with(1, 9),
+  [1,2,3].findLast(n => n < 3), [1,2,3,4].toSpliced(1,2), [1,2].at(-1),
+  Object.hasOwn({a:1},"a"), "a-b-a".replaceAll("a","c")];
+class A { #x = 1; static #n = 2; static { this.made = A.#n; } get x() { return this.#x; }
+  static has(o) { return #x in o; } }
+out.classes = [new A().x, A.made, A.has(new A()), A.has({})];
+function* three() { const told = yield 1; yield told * 2; return 5; }
+const g = three();
+out.generators = [g.next().value, g.next(21).value, g.next().value, g.next().done];
+async function* slow() { for (let i = 0; i < 3; i++) { await sleep(0.001); yield i; } }
+out.iterated = []; for await (const n of slow()) out.iterated.push(n);
+out.bigint = String(2n ** 100n % 1000007n);
+try {
+  try { throw new Error("inner"); } catch (e) { throw new Error("outer", {cause: e}); }
+} catch (e) { out.cause = e.cause.message; }
+const clone = structuredClone({d: new Date(5), m: new Map([[1, new Set([2])]]),
+  a: new Uint8Array([1, 2])});
+out.clone = [clone.d.getTime(), [...clone.m.get(1)], clone.a[1]];
+const loop = {}; loop.me = loop; out.circle = structuredClone(loop).me.me !== loop;
+out.order = []; queueMicrotask(() => out.order.push("micro")); out.order.push("now"); await null;
+out.text = [...new TextEncoder().encode("é")].join();
+out.decoded = new TextDecoder().decode(new Uint8Array([0xe2, 0x82, 0xac]));
+const t = setTimeout(() => out.order.push("never"), 1); clearTimeout(t);
+const stop = new AbortController(); stop.abort("why");
+out.abort = [stop.signal.aborted, stop.signal.reason];
+out.now = [typeof performance.now(), performance.now() >= 0];
+out.optional = [null?.x ?? "none", (() => { let a; a ??= 3; a ||= 4; a &&= 5; return a; })()];
+out.label = `${[1, , 3].length}${String.raw`\\n`}`;
+out.regexp = ["2026-11-23".match(/(?<year>\\d{4})-(?<month>\\d\\d)/).groups.year,
+  [..."aXbX".matchAll(/X/g)].length, /(?<=a)b/.test("ab"), /\\p{L}/u.test("é")];
+out.dynamic = Object.keys(await import("llmspell:json")).join();
+out.none = [typeof require, typeof process.env, typeof module, typeof Deno, typeof WebAssembly];
+{ await using held = { async [Symbol.asyncDispose]() { out.disposed = true; } }; }
+console.log("told", {a: 1}, [1n]); console.error("bad"); console.warn("w");
+console.info("i"); console.debug("d");
+export default out;
+"""
+
+
+def test_the_language_is_that_of_2023_with_what_hosts_have() -> None:
+    result = llmspell.Session(engine="javascript").attempt_sync(LANGUAGE)
+    assert result.error is None
+    assert result.value == {
+        "es2023": [[1, 2, 3], [2, 1], [1, 9, 3], 2, [1, 4], 2, True, "c-b-c"],
+        "classes": [1, 2, True, False],
+        "generators": [1, 42, 5, True],
+        "iterated": [0, 1, 2],
+        "bigint": str(2**100 % 1000007),
+        "cause": "inner",
+        "clone": [5, [2], 2],
+        "circle": True,
+        "order": ["now", "micro"],
+        "text": "195,169",
+        "decoded": "€",
+        "abort": [True, "why"],
+        "now": ["number", True],
+        "optional": ["none", 5],
+        "label": "3\\n",
+        "regexp": ["2026", 2, True, True],
+        "dynamic": "default",
+        "none": ["undefined"] * 5,
+        "disposed": True,
+    }
+    assert result.output == "told { a: 1 } [1n]\ni\n"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const all = []; for (;;) all.push({ n: [1, 2, 3] });",
+        "const all = []; for (;;) all.push(('x'.repeat(1e6) + all.length).toUpperCase());",
+        "const all = []; for (;;) all.push(new Uint8Array(1 << 20));",
+        "const m = new Map(); for (let i = 0; ; i++) m.set(i, () => i);",
+        "const all = []; for (;;) all.push(new Promise(() => {}));",
+        "const f = () => { Promise.resolve().then(f); Promise.resolve().then(f); }; f();"
+        " await sleep(60)",
+        "const l = []; try { for (;;) l.push('x'.repeat(1e6) + l.length) } catch { for (;;); }",
+        "const l = [], big = 3n ** 100000n; for (;;) l.push(big + BigInt(l.length));",
+        "async function f() { await Promise.all([f(), f()]); } await f();",
+    ],
+)
+def test_what_takes_ever_more_memory_ends_and_the_next_spell_is_fine(source: str) -> None:
+    error = failure(source, limits={"memory": "20MB", "time": 120})
+    assert isinstance(error, MemoryLimit | StackLimit)
+    assert isinstance(error, MemoryLimit) or "f()" in source
+    assert run("export default 6 * 7") == 42
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -73,7 +73,7 @@ def test_every_namespace_is_used() -> None:
     ("line", "complaint"),
     [
         ("const n: number = await fs.read('a');", "'string' is not assignable to type 'number'"),
-        ("const s: string = fs.read('a');", "'Promise<string>' is not assignable"),
+        ("const s: string = fs.read('a');", "'Task<string>' is not assignable"),
         ("await fs.read(1);", "'number' is not assignable to parameter of type 'string'"),
         ("await fs.raed('a');", "'raed' does not exist"),
         ("await llm.generate('a', { temprature: 1 });", "'temprature' does not exist"),

@@ -9,6 +9,8 @@ interface Task<T> extends Promise<T> {
   cancel(): boolean;
   /** Whether it has ended. */
   done(): boolean;
+  /** Iterates what it gives. */
+  [Symbol.asyncIterator](): AsyncIterator<T extends AsyncIterable<infer Item> ? Item : never>;
 }
 
 /** Writes values in a line of output. */
@@ -396,9 +398,9 @@ interface CostEstimate {
 interface CsvOptions {
   /** the character between cells. */
   delimiter?: string;
-  /** whether the first row has the names of the columns; rows are maps then, else lists. */
+  /** whether the first row has the names of the columns. */
   header?: boolean;
-  /** the names of the columns and their order; those of the first row when left out. */
+  /** the names of the columns and their order; those of the first row when left out. Rows are maps where there are names, else lists. */
   columns?: Array<string> | null;
 }
 
@@ -1428,7 +1430,7 @@ interface WebResult {
 }
 
 interface WebSearchOptions {
-  /** how many results at most, up to 50. */
+  /** how many results at most, up to 50; DuckDuckGo gives about 10. */
   limit?: number;
   /** such as "en"; the choice of the server when left out. */
   language?: string | null;
@@ -1485,35 +1487,35 @@ interface XmlOptions {
  */
 interface Agent {
   /** Lets an agent use more tools. */
-  addTools(tools: Array<string | Agent>): Promise<void>;
+  addTools(tools: Array<string | Agent>): Task<void>;
   /** Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}. */
-  asTool(name: string, description?: string | null): Promise<void>;
+  asTool(name: string, description?: string | null): Task<void>;
   /** Ends all that an agent is working on. Who waits for it gets an error, "cancelled". */
-  cancel(): Promise<number>;
+  cancel(): Task<number>;
   /** Goes on with the conversation with an agent. When it fails, nothing is added to it. */
-  chat(prompt: string): Promise<AgentReply>;
+  chat(prompt: string): Task<AgentReply>;
   /** Makes an agent like another one, without its name and its conversation. */
-  clone(options?: AgentOptions): Promise<Agent>;
+  clone(options?: AgentOptions): Task<Agent>;
   /** Changes an agent. Runs that are under way go on as they began. */
-  configure(options: AgentOptions): Promise<void>;
+  configure(options: AgentOptions): Task<void>;
   /** Has one agent give another one a task. */
-  delegate(to: Agent, task: string, options?: DelegationOptions): Promise<AgentReply>;
+  delegate(to: Agent, task: string, options?: DelegationOptions): Task<AgentReply>;
   /** Writes an agent and its conversation as JSON: tools by name, no keys. */
-  export(): Promise<string>;
+  export(): Task<string>;
   /** Lists what an agent may use. */
-  getTools(): Promise<Array<string>>;
+  getTools(): Task<Array<string>>;
   /** Gives the conversation with an agent, as far as it is kept. */
-  history(): Promise<Array<AgentMessage>>;
+  history(): Task<Array<AgentMessage>>;
   /** Has an agent be found by its name no more. Whoever holds it can still use it. */
-  remove(): Promise<void>;
+  remove(): Task<void>;
   /** Has the conversation with an agent begin anew. */
-  reset(history?: Array<AgentMessage> | null): Promise<void>;
+  reset(history?: Array<AgentMessage> | null): Task<void>;
   /** Gives an agent a task and waits until it is done. */
-  run(prompt: string, options?: AgentRunOptions): Promise<AgentReply>;
+  run(prompt: string, options?: AgentRunOptions): Task<AgentReply>;
   /** Tells what an agent is doing and has done. */
-  status(): Promise<AgentStatus>;
+  status(): Task<AgentStatus>;
   /** Gives an agent a task and tells what happens: events with a type, as in docs/agents.md. */
-  stream(prompt: string, history?: Array<AgentMessage> | null): Promise<Stream>;
+  stream(prompt: string, history?: Array<AgentMessage> | null): Task<Stream>;
 }
 
 /**
@@ -1525,11 +1527,11 @@ interface Agent {
  */
 interface Breaker {
   /** Runs a function unless the circuit is open, and counts whether it failed. */
-  call(fn: ((...args: any[]) => any)): Promise<any>;
+  call(fn: ((...args: any[]) => any)): Task<any>;
   /** Closes the circuit and forgets every failure. */
-  reset(): Promise<void>;
+  reset(): Task<void>;
   /** Tells whether calls are let through. */
-  state(): Promise<string>;
+  state(): Task<string>;
 }
 
 /**
@@ -1539,21 +1541,21 @@ interface Breaker {
  */
 interface Channel extends AsyncIterable<any> {
   /** Tells how many values a channel can keep. */
-  cap(): Promise<number>;
+  cap(): Task<number>;
   /** Closes a channel: nothing more can be sent, what was sent can still be received. */
-  close(): Promise<void>;
+  close(): Task<void>;
   /** Tells whether a channel was closed. There may still be values in it. */
-  isClosed(): Promise<boolean>;
+  isClosed(): Task<boolean>;
   /** Counts the values a channel keeps. */
-  len(): Promise<number>;
+  len(): Task<number>;
   /** Waits for the next value. */
-  receive(timeout?: number | null): Promise<any>;
+  receive(timeout?: number | null): Task<any>;
   /** Sends a plain value, waiting while the channel has no room and nobody receives. */
-  send(value: any, timeout?: number | null): Promise<void>;
+  send(value: any, timeout?: number | null): Task<void>;
   /** Receives if that takes no waiting. */
-  tryReceive(): Promise<Received>;
+  tryReceive(): Task<Received>;
   /** Sends a plain value if that takes no waiting. */
-  trySend(value: any): Promise<boolean>;
+  trySend(value: any): Task<boolean>;
 }
 
 /**
@@ -1563,15 +1565,15 @@ interface Channel extends AsyncIterable<any> {
  */
 interface Chat {
   /** Forgets what was said. Instructions and options stay. */
-  clear(): Promise<void>;
+  clear(): Task<void>;
   /** Gives all of a chat as plain data, from which llm.chat makes it again. */
-  export(): Promise<ChatOptions>;
+  export(): Task<ChatOptions>;
   /** Gives what was said so far. */
-  history(): Promise<Array<Message>>;
+  history(): Task<Array<Message>>;
   /** Says something and waits for the answer. A message that is not answered is not kept. */
-  send(content: string | Array<ContentPart>): Promise<Reply>;
+  send(content: string | Array<ContentPart>): Task<Reply>;
   /** Says something and has functions told of the answer while it comes. */
-  stream(content: string | Array<ContentPart>, handlers: StreamHandlers): Promise<Reply | void>;
+  stream(content: string | Array<ContentPart>, handlers: StreamHandlers): Task<Reply | void>;
 }
 
 /**
@@ -1581,11 +1583,11 @@ interface Chat {
  */
 interface Object_stream extends AsyncIterable<any> {
   /** Stops a stream early. Closing one that has ended does nothing. */
-  close(): Promise<void>;
+  close(): Task<void>;
   /** Waits until more has come. */
-  next(): Promise<any>;
+  next(): Task<any>;
   /** Waits for the whole value. */
-  result(): Promise<any>;
+  result(): Task<any>;
 }
 
 /**
@@ -1595,19 +1597,19 @@ interface Object_stream extends AsyncIterable<any> {
  */
 interface Pool {
   /** Asks a pool and waits for the whole answer. */
-  generate(prompt: string, options?: ModelOptions): Promise<string>;
+  generate(prompt: string, options?: ModelOptions): Task<string>;
   /** Continues a conversation with a pool. */
-  generateMessage(messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
+  generateMessage(messages: Array<Message>, options?: ModelOptions): Task<Reply>;
   /** Tells which models of a pool would be asked now. */
-  health(): Promise<Array<MemberHealth>>;
+  health(): Task<Array<MemberHealth>>;
   /** Tells what a pool has asked of each of its models. */
-  metrics(): Promise<Array<ProviderMetrics>>;
+  metrics(): Task<Array<ProviderMetrics>>;
   /** Forgets the failures and counts of all models of a pool. Limits a minute hold on. */
-  reset(): Promise<void>;
+  reset(): Task<void>;
   /** Changes the share of the requests that a model of a pool gets. */
-  setWeight(model: string, weight: number): Promise<void>;
+  setWeight(model: string, weight: number): Task<void>;
   /** Asks a pool and gives the answer piece by piece, as it comes. */
-  stream(prompt: string, options?: ModelOptions): Promise<Stream>;
+  stream(prompt: string, options?: ModelOptions): Task<Stream>;
 }
 
 /**
@@ -1617,13 +1619,13 @@ interface Pool {
  */
 interface Stream extends AsyncIterable<any> {
   /** Stops a stream early. Closing one that has ended does nothing. */
-  close(): Promise<void>;
+  close(): Task<void>;
   /** Reads a stream to its end and has functions told of it. */
-  each(handlers: StreamHandlers): Promise<any>;
+  each(handlers: StreamHandlers): Task<any>;
   /** Waits for the next piece. On a stream that was closed it fails with the code "closed". */
-  next(): Promise<any>;
+  next(): Task<any>;
   /** Gives the whole answer of a stream that has ended, with what it used. */
-  reply(): Promise<any>;
+  reply(): Task<any>;
 }
 
 /**
@@ -1633,35 +1635,35 @@ interface Stream extends AsyncIterable<any> {
  */
 interface Workflow {
   /** Adds a step. */
-  add(step: Record<string, any>, before?: string | null): Promise<Workflow>;
+  add(step: Record<string, any>, before?: string | null): Task<Workflow>;
   /** Tells a step that waits for it what was decided. */
-  approve(step: string, approved?: boolean, comment?: string | null): Promise<void>;
+  approve(step: string, approved?: boolean, comment?: string | null): Task<void>;
   /** Ends a run and what its steps are doing; the run fails with the code "cancelled". */
-  cancel(): Promise<void>;
+  cancel(): Task<void>;
   /** Writes a workflow as text, of which `workflow.import` makes the same again. */
-  export(format?: "yaml" | "json"): Promise<string>;
+  export(format?: "yaml" | "json"): Task<string>;
   /** Draws a workflow as a Mermaid flowchart, coloured by the state of its steps. */
-  mermaid(): Promise<string>;
+  mermaid(): Task<string>;
   /** Has no further step of a running workflow begin. Steps that are under way go on. */
-  pause(): Promise<void>;
+  pause(): Task<void>;
   /** Takes a step out. */
-  remove(id: string): Promise<Workflow>;
+  remove(id: string): Task<Workflow>;
   /** Goes on after a pause. */
-  resume(): Promise<void>;
+  resume(): Task<void>;
   /** Runs a workflow and waits for its end. The failure of a step fails here, unless it says else. */
-  run(options?: RunOptions): Promise<WorkflowResult>;
+  run(options?: RunOptions): Task<WorkflowResult>;
   /** Sets a variable. While the workflow runs, only those it has can be set, for that run. */
-  setVariable(name: string, value: any): Promise<Workflow>;
+  setVariable(name: string, value: any): Task<Workflow>;
   /** Tells how a workflow stands. */
-  status(): Promise<WorkflowStatus>;
+  status(): Task<WorkflowStatus>;
   /** Gives the steps as they were given. */
-  steps(): Promise<Array<Record<string, any>>>;
+  steps(): Task<Array<Record<string, any>>>;
   /** Runs a workflow and tells what happens. It begins when the first event is asked for. */
-  stream(options?: RunOptions): Promise<Workflow_events>;
+  stream(options?: RunOptions): Task<Workflow_events>;
   /** Changes a step. */
-  update(id: string, changes: Record<string, any>): Promise<Workflow>;
+  update(id: string, changes: Record<string, any>): Task<Workflow>;
   /** Gives the variables, as they are now. */
-  variables(): Promise<Record<string, any>>;
+  variables(): Task<Record<string, any>>;
 }
 
 /**
@@ -1672,9 +1674,9 @@ interface Workflow {
  */
 interface Workflow_events extends AsyncIterable<WorkflowEvent> {
   /** Waits for the next event. */
-  next(): Promise<WorkflowEvent | void>;
+  next(): Task<WorkflowEvent | void>;
   /** Ends a stream early, and the run behind it. */
-  stop(): Promise<void>;
+  stop(): Task<void>;
 }
 
 declare const agent: {
@@ -1683,34 +1685,34 @@ declare const agent: {
    * @param agent the agent.
    * @param tools names of tools, and other agents.
    */
-  addTools(agent: Agent, tools: Array<string | Agent>): Promise<void>;
+  addTools(agent: Agent, tools: Array<string | Agent>): Task<void>;
   /**
    * Makes an agent a tool, for agents, models and `tools.execute`. Its argument is {task = text}.
    * @param agent the agent.
    * @param name name of the tool.
    * @param description what it does, for the model that chooses it; that of the agent by default.
    */
-  asTool(agent: Agent, name: string, description?: string | null): Promise<void>;
+  asTool(agent: Agent, name: string, description?: string | null): Task<void>;
   /**
    * Ends all that an agent is working on. Who waits for it gets an error, "cancelled".
    * @param agent the agent.
    * @returns how many runs were ended.
    */
-  cancel(agent: Agent): Promise<number>;
+  cancel(agent: Agent): Task<number>;
   /**
    * Goes on with the conversation with an agent. When it fails, nothing is added to it.
    * @param agent the agent.
    * @param prompt what to say.
    * @returns its answer, and the tools it used.
    */
-  chat(agent: Agent, prompt: string): Promise<AgentReply>;
+  chat(agent: Agent, prompt: string): Task<AgentReply>;
   /**
    * Makes an agent like another one, without its name and its conversation.
    * @param agent the agent.
    * @param options what is to be different.
    * @returns the new agent.
    */
-  clone(agent: Agent, options?: AgentOptions): Promise<Agent>;
+  clone(agent: Agent, options?: AgentOptions): Task<Agent>;
   /**
    * Has several agents work on one task.
    * @param agents the agents, 32 at most.
@@ -1718,19 +1720,19 @@ declare const agent: {
    * @param options how they work together.
    * @returns what came of it, and what each has said.
    */
-  collaborate(agents: Array<Agent>, task: string, options?: CollaborationOptions): Promise<Collaboration>;
+  collaborate(agents: Array<Agent>, task: string, options?: CollaborationOptions): Task<Collaboration>;
   /**
    * Changes an agent. Runs that are under way go on as they began.
    * @param agent the agent.
    * @param options what to change; what is left out stays.
    */
-  configure(agent: Agent, options: AgentOptions): Promise<void>;
+  configure(agent: Agent, options: AgentOptions): Task<void>;
   /**
    * Makes an agent.
    * @param options its model, instructions and tools.
    * @returns the agent.
    */
-  create(options?: AgentOptions): Promise<Agent>;
+  create(options?: AgentOptions): Task<Agent>;
   /**
    * Has one agent give another one a task.
    * @param agent the agent in whose name it is asked.
@@ -1739,54 +1741,54 @@ declare const agent: {
    * @param options whether the first agent makes its own answer of it.
    * @returns the answer of the one that spoke last.
    */
-  delegate(agent: Agent, to: Agent, task: string, options?: DelegationOptions): Promise<AgentReply>;
+  delegate(agent: Agent, to: Agent, task: string, options?: DelegationOptions): Task<AgentReply>;
   /**
    * Writes an agent and its conversation as JSON: tools by name, no keys.
    * @param agent the agent.
    * @returns the text.
    */
-  export(agent: Agent): Promise<string>;
+  export(agent: Agent): Task<string>;
   /**
    * Finds an agent of this spell.
    * @param name its name.
    * @returns the agent.
    */
-  get(name: string): Promise<Agent>;
+  get(name: string): Task<Agent>;
   /**
    * Lists what an agent may use.
    * @param agent the agent.
    * @returns names of tools and of other agents, in the order they were given.
    */
-  getTools(agent: Agent): Promise<Array<string>>;
+  getTools(agent: Agent): Task<Array<string>>;
   /**
    * Gives the conversation with an agent, as far as it is kept.
    * @param agent the agent.
    * @returns what was said, oldest message first.
    */
-  history(agent: Agent): Promise<Array<AgentMessage>>;
+  history(agent: Agent): Task<Array<AgentMessage>>;
   /**
    * Makes an agent of what `agent.export` wrote. The tools it names must be there.
    * @param text the text.
    * @param name its name; that in the text by default.
    * @returns the agent, with its conversation.
    */
-  import(text: string, name?: string | null): Promise<Agent>;
+  import(text: string, name?: string | null): Task<Agent>;
   /**
    * Lists the agents of this spell that have a name.
    * @returns their names, sorted.
    */
-  list(): Promise<Array<string>>;
+  list(): Task<Array<string>>;
   /**
    * Has an agent be found by its name no more. Whoever holds it can still use it.
    * @param agent the agent.
    */
-  remove(agent: Agent): Promise<void>;
+  remove(agent: Agent): Task<void>;
   /**
    * Has the conversation with an agent begin anew.
    * @param agent the agent.
    * @param history what was said before, oldest message first; nothing when left out.
    */
-  reset(agent: Agent, history?: Array<AgentMessage> | null): Promise<void>;
+  reset(agent: Agent, history?: Array<AgentMessage> | null): Task<void>;
   /**
    * Gives an agent a task and waits until it is done.
    * @param agent the agent.
@@ -1794,13 +1796,13 @@ declare const agent: {
    * @param options what was said before, and who is told what happens.
    * @returns its answer, and the tools it used.
    */
-  run(agent: Agent, prompt: string, options?: AgentRunOptions): Promise<AgentReply>;
+  run(agent: Agent, prompt: string, options?: AgentRunOptions): Task<AgentReply>;
   /**
    * Tells what an agent is doing and has done.
    * @param agent the agent.
    * @returns its runs, and what they used.
    */
-  status(agent: Agent): Promise<AgentStatus>;
+  status(agent: Agent): Task<AgentStatus>;
   /**
    * Gives an agent a task and tells what happens: events with a type, as in docs/agents.md.
    * @param agent the agent.
@@ -1808,7 +1810,7 @@ declare const agent: {
    * @param history the conversation before it, oldest message first.
    * @returns a stream of events; the last is of type "done" and has the reply.
    */
-  stream(agent: Agent, prompt: string, history?: Array<AgentMessage> | null): Promise<Stream>;
+  stream(agent: Agent, prompt: string, history?: Array<AgentMessage> | null): Task<Stream>;
 }
 
 declare namespace breaker {
@@ -1818,18 +1820,18 @@ declare namespace breaker {
    * @param fn the function.
    * @returns what the function gives.
    */
-  function call(breaker: Breaker, fn: ((...args: any[]) => any)): Promise<any>;
+  function call(breaker: Breaker, fn: ((...args: any[]) => any)): Task<any>;
   /**
    * Closes the circuit and forgets every failure.
    * @param breaker the circuit breaker.
    */
-  function reset(breaker: Breaker): Promise<void>;
+  function reset(breaker: Breaker): Task<void>;
   /**
    * Tells whether calls are let through.
    * @param breaker the circuit breaker.
    * @returns "closed", "open" or "half_open".
    */
-  function state(breaker: Breaker): Promise<string>;
+  function state(breaker: Breaker): Task<string>;
 }
 
 declare namespace channel {
@@ -1838,32 +1840,32 @@ declare namespace channel {
    * @param channel the channel.
    * @returns its capacity.
    */
-  function cap(channel: Channel): Promise<number>;
+  function cap(channel: Channel): Task<number>;
   /**
    * Closes a channel: nothing more can be sent, what was sent can still be received.
    *
    * Closing one that is closed does nothing.
    * @param channel the channel.
    */
-  function close(channel: Channel): Promise<void>;
+  function close(channel: Channel): Task<void>;
   /**
    * Tells whether a channel was closed. There may still be values in it.
    * @param channel the channel.
    * @returns whether it was.
    */
-  function isClosed(channel: Channel): Promise<boolean>;
+  function isClosed(channel: Channel): Task<boolean>;
   /**
    * Counts the values a channel keeps.
    * @param channel the channel.
    * @returns how many can be received without waiting for a sender.
    */
-  function len(channel: Channel): Promise<number>;
+  function len(channel: Channel): Task<number>;
   /**
    * Makes a channel between tasks of this spell.
    * @param capacity how many values it keeps for receivers; 0 has a sender wait until one takes the value.
    * @returns the channel.
    */
-  function make(capacity?: number): Promise<Channel>;
+  function make(capacity?: number): Task<Channel>;
   /**
    * Opens the channel of a name, shared by all spells of the session, whatever their language.
    *
@@ -1872,41 +1874,41 @@ declare namespace channel {
    * @param capacity how many values it keeps when it is made; 0 by default. One that is open keeps its own, and asking for another is an error.
    * @returns the channel.
    */
-  function open(name: string, capacity?: number | null): Promise<Channel>;
+  function open(name: string, capacity?: number | null): Task<Channel>;
   /**
    * Waits for the next value.
    * @param channel the channel.
    * @param timeout seconds after which it fails with the code "timeout", which may be tried again.
    * @returns the value, or nothing when the channel is closed and empty.
    */
-  function receive(channel: Channel, timeout?: number | null): Promise<any>;
+  function receive(channel: Channel, timeout?: number | null): Task<any>;
   /**
    * Carries out the first of several cases that is ready; cases that are ready have their turns.
    * @param cases by names of your choice, what to receive or send: {receive = c} or {send = c, value = v}.
    * @param options how long to wait where none is ready.
    * @returns the name of the case, and what was received.
    */
-  function select(cases: Record<string, ChannelCase>, options?: SelectOptions): Promise<Chosen>;
+  function select(cases: Record<string, ChannelCase>, options?: SelectOptions): Task<Chosen>;
   /**
    * Sends a plain value, waiting while the channel has no room and nobody receives.
    * @param channel the channel; sending to a closed one fails with the code "closed".
    * @param value the value; neither nothing nor a function, handle or promise, nor what holds one.
    * @param timeout seconds after which it fails with the code "timeout", which may be tried again.
    */
-  function send(channel: Channel, value: any, timeout?: number | null): Promise<void>;
+  function send(channel: Channel, value: any, timeout?: number | null): Task<void>;
   /**
    * Receives if that takes no waiting.
    * @param channel the channel.
    * @returns the value, and whether there was one.
    */
-  function tryReceive(channel: Channel): Promise<Received>;
+  function tryReceive(channel: Channel): Task<Received>;
   /**
    * Sends a plain value if that takes no waiting.
    * @param channel the channel.
    * @param value the value.
    * @returns whether it was sent.
    */
-  function trySend(channel: Channel, value: any): Promise<boolean>;
+  function trySend(channel: Channel, value: any): Task<boolean>;
 }
 
 declare const chat: {
@@ -1914,26 +1916,26 @@ declare const chat: {
    * Forgets what was said. Instructions and options stay.
    * @param chat the chat.
    */
-  clear(chat: Chat): Promise<void>;
+  clear(chat: Chat): Task<void>;
   /**
    * Gives all of a chat as plain data, from which llm.chat makes it again.
    * @param chat the chat.
    * @returns its options, with the messages so far.
    */
-  export(chat: Chat): Promise<ChatOptions>;
+  export(chat: Chat): Task<ChatOptions>;
   /**
    * Gives what was said so far.
    * @param chat the chat.
    * @returns the messages, oldest first.
    */
-  history(chat: Chat): Promise<Array<Message>>;
+  history(chat: Chat): Task<Array<Message>>;
   /**
    * Says something and waits for the answer. A message that is not answered is not kept.
    * @param chat the chat; while it waits for an answer, this fails with the code "busy".
    * @param content what to say: a text, or parts with texts, images and files.
    * @returns the answer.
    */
-  send(chat: Chat, content: string | Array<ContentPart>): Promise<Reply>;
+  send(chat: Chat, content: string | Array<ContentPart>): Task<Reply>;
   /**
    * Says something and has functions told of the answer while it comes.
    * @param chat the chat.
@@ -1941,7 +1943,7 @@ declare const chat: {
    * @param handlers the functions; without on_error, an error is raised.
    * @returns the whole answer; nothing where a handler was given the error.
    */
-  stream(chat: Chat, content: string | Array<ContentPart>, handlers: StreamHandlers): Promise<Reply | void>;
+  stream(chat: Chat, content: string | Array<ContentPart>, handlers: StreamHandlers): Task<Reply | void>;
 }
 
 declare namespace crypto {
@@ -1950,21 +1952,21 @@ declare namespace crypto {
    * @param text the base64 text.
    * @returns what it stands for; bytes when that is not UTF-8 text.
    */
-  function base64Decode(text: string): Promise<string | Uint8Array>;
+  function base64Decode(text: string): Task<string | Uint8Array>;
   /**
    * Writes text or bytes as base64.
    * @param data what to write.
    * @param url whether to use the letters that may stand in a URL, without padding.
    * @returns the base64 text.
    */
-  function base64Encode(data: string | Uint8Array, url?: boolean): Promise<string>;
+  function base64Encode(data: string | Uint8Array, url?: boolean): Task<string>;
   /**
    * Makes a digest of text or bytes. SHA-1 and MD5 protect nothing any more.
    * @param data what to digest.
    * @param algorithm how.
    * @returns the digest in hexadecimal letters.
    */
-  function hash(data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Promise<string>;
+  function hash(data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Task<string>;
   /**
    * Makes an authentication code (HMAC) of text or bytes.
    * @param key the secret both sides have.
@@ -1972,12 +1974,12 @@ declare namespace crypto {
    * @param algorithm how.
    * @returns the code in hexadecimal letters.
    */
-  function hmac(key: string | Uint8Array, data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Promise<string>;
+  function hmac(key: string | Uint8Array, data: string | Uint8Array, algorithm?: "sha256" | "sha512" | "sha1" | "md5"): Task<string>;
   /**
    * Makes a name that nobody else has: a random UUID.
    * @returns such as "0b8e7a52-6d4c-4c5e-9a2f-3a1f6f2d9f10".
    */
-  function uuid(): Promise<string>;
+  function uuid(): Task<string>;
 }
 
 declare namespace csv {
@@ -1987,14 +1989,14 @@ declare namespace csv {
    * @param options how it is written.
    * @returns the rows: maps by the names of the columns, or lists when there is no header.
    */
-  function decode(text: string, options?: CsvOptions): Promise<Array<any>>;
+  function decode(text: string, options?: CsvOptions): Task<Array<any>>;
   /**
    * Writes rows as CSV text.
    * @param rows the rows, all maps or all lists; cells are text, numbers or booleans.
    * @param options how to write them.
    * @returns the text.
    */
-  function encode(rows: Array<any>, options?: CsvOptions): Promise<string>;
+  function encode(rows: Array<any>, options?: CsvOptions): Task<string>;
 }
 
 declare namespace env {
@@ -2006,7 +2008,7 @@ declare namespace env {
    * @param default what to give when it is not set.
    * @returns its value, or the default.
    */
-  function get(name: string, default_?: string | null): Promise<string | void>;
+  function get(name: string, default_?: string | null): Task<string | void>;
 }
 
 declare const errors: {
@@ -2015,25 +2017,25 @@ declare const errors: {
    * @param items the errors, 100 at most.
    * @returns an error with the code "aggregate", and `context.errors`.
    */
-  aggregate(items: Array<any>): Promise<ErrorRecord>;
+  aggregate(items: Array<any>): Task<ErrorRecord>;
   /**
    * Tells what kind of trouble an error is.
    * @param err the error.
    * @returns "network", "validation", "permission", "not_found", "file", "limit", "cancelled", "host", "internal" or "script".
    */
-  categorize(err: any): Promise<string>;
+  categorize(err: any): Task<string>;
   /**
    * Lists an error and what caused it.
    * @param err the error.
    * @returns the error first, the root of it last; 16 at most.
    */
-  chain(err: any): Promise<Array<ErrorRecord>>;
+  chain(err: any): Task<Array<ErrorRecord>>;
   /**
    * Makes a circuit breaker: after several failures it refuses calls for a while.
    * @param options when it opens and closes.
    * @returns a closed circuit breaker.
    */
-  circuitBreaker(options?: BreakerOptions): Promise<Breaker>;
+  circuitBreaker(options?: BreakerOptions): Task<Breaker>;
   /**
    * Makes an error, to be raised in the way of the language.
    * @param message what went wrong.
@@ -2041,57 +2043,57 @@ declare const errors: {
    * @param context what else is worth knowing.
    * @returns the error.
    */
-  create(message: string, code?: string | null, context?: Record<string, any> | null): Promise<ErrorRecord>;
+  create(message: string, code?: string | null, context?: Record<string, any> | null): Task<ErrorRecord>;
   /**
    * Reads anything that was caught as a record.
    * @param err the error.
    * @returns what is known of it.
    */
-  describe(err: any): Promise<ErrorRecord>;
+  describe(err: any): Task<ErrorRecord>;
   /**
    * Runs a function, and another one when it fails. When both fail, the first is the cause.
    * @param primary the function.
    * @param alternative is given the error of the first.
    * @returns what the first gives, or else the second.
    */
-  fallback(primary: ((...args: any[]) => any), alternative: ((...args: any[]) => any)): Promise<any>;
+  fallback(primary: ((...args: any[]) => any), alternative: ((...args: any[]) => any)): Task<any>;
   /**
    * Reads an error from JSON.
    * @param text what `to_json` wrote.
    * @returns the error.
    */
-  fromJson(text: string): Promise<ErrorRecord>;
+  fromJson(text: string): Task<ErrorRecord>;
   /**
    * Tells whether it will fail again until a person changes something, such as a grant.
    * @param err the error.
    * @returns whether its category is permission, limit, internal or cancelled.
    */
-  isFatal(err: any): Promise<boolean>;
+  isFatal(err: any): Task<boolean>;
   /**
    * Tells whether trying again may help.
    * @param err the error.
    * @returns whether it may.
    */
-  isRetryable(err: any): Promise<boolean>;
+  isRetryable(err: any): Task<boolean>;
   /**
    * Logs an error as data, at the level error.
    * @param err the error.
    * @param message what happened; the error's own message by default.
    */
-  log(err: any, message?: string | null): Promise<void>;
+  log(err: any, message?: string | null): Task<void>;
   /**
    * Runs a function until it succeeds or there is no point in trying again.
    * @param fn the function; it is given the number of the attempt.
    * @param options how often, when, and at which errors.
    * @returns what the function gives. When it gives up, the last error has `attempts`.
    */
-  retry(fn: ((...args: any[]) => any), options?: RetryOptions): Promise<any>;
+  retry(fn: ((...args: any[]) => any), options?: RetryOptions): Task<any>;
   /**
    * Writes an error as JSON.
    * @param err the error.
    * @returns the text, in the form of `error` in the record of a run.
    */
-  toJson(err: any): Promise<string>;
+  toJson(err: any): Task<string>;
   /**
    * Runs a function, and another one when it fails. Without a handler the error goes on.
    * @param fn the function.
@@ -2099,7 +2101,7 @@ declare const errors: {
    * @param cleanup runs at the end, whatever has happened, but a limit.
    * @returns what the function gives, or else the handler.
    */
-  try(fn: ((...args: any[]) => any), handler?: ((...args: any[]) => any) | null, cleanup?: ((...args: any[]) => any) | null): Promise<any>;
+  try(fn: ((...args: any[]) => any), handler?: ((...args: any[]) => any) | null, cleanup?: ((...args: any[]) => any) | null): Task<any>;
   /**
    * Makes an error that has another one as its cause.
    * @param err the error behind it.
@@ -2107,7 +2109,7 @@ declare const errors: {
    * @param code a word for programs that read it; that of the cause by default.
    * @returns the error. It is retryable when its cause is.
    */
-  wrap(err: any, message: string, code?: string | null): Promise<ErrorRecord>;
+  wrap(err: any, message: string, code?: string | null): Task<ErrorRecord>;
 }
 
 declare namespace fs {
@@ -2116,59 +2118,59 @@ declare namespace fs {
    * @param path path of the file.
    * @param content what to add.
    */
-  function append(path: string, content: string | Uint8Array): Promise<void>;
+  function append(path: string, content: string | Uint8Array): Task<void>;
   /**
    * Copies a file, replacing what the target was.
    * @param source path of the file.
    * @param target path of the copy.
    */
-  function copy(source: string, target: string): Promise<void>;
+  function copy(source: string, target: string): Task<void>;
   /**
    * Tells whether there is a file or folder.
    * @param path its path.
    * @returns whether it exists.
    */
-  function exists(path: string): Promise<boolean>;
+  function exists(path: string): Task<boolean>;
   /**
    * Tells what is known of a file or folder.
    * @param path its path.
    * @returns kind, size and time of the last change.
    */
-  function info(path: string): Promise<FileInfo>;
+  function info(path: string): Task<FileInfo>;
   /**
    * Lists a folder.
    * @param path path of the folder.
    * @returns its entries, sorted by name.
    */
-  function list(path?: string): Promise<Array<FileEntry>>;
+  function list(path?: string): Task<Array<FileEntry>>;
   /**
    * Makes a folder, and those above it. One that exists is left as it is.
    * @param path its path.
    */
-  function makeDirectory(path: string): Promise<void>;
+  function makeDirectory(path: string): Task<void>;
   /**
    * Moves or renames a file, replacing what the target was.
    * @param source path of the file.
    * @param target its new path.
    */
-  function move(source: string, target: string): Promise<void>;
+  function move(source: string, target: string): Task<void>;
   /**
    * Reads a text file.
    * @param path path of the file.
    * @returns its text.
    */
-  function read(path: string): Promise<string>;
+  function read(path: string): Task<string>;
   /**
    * Reads a file as bytes.
    * @param path path of the file.
    * @returns its content.
    */
-  function readBytes(path: string): Promise<Uint8Array>;
+  function readBytes(path: string): Task<Uint8Array>;
   /**
    * Deletes a file or an empty folder.
    * @param path its path.
    */
-  function remove(path: string): Promise<void>;
+  function remove(path: string): Task<void>;
   /**
    * Finds files beneath a folder by their name, and lines in them by their text. Links are not
    * followed, and what may not be read is passed over.
@@ -2176,41 +2178,41 @@ declare namespace fs {
    * @param options what to find.
    * @returns the files, or the lines with the text, at most as many as `limit` says.
    */
-  function search(path?: string, options?: SearchOptions): Promise<Array<Finding>>;
+  function search(path?: string, options?: SearchOptions): Task<Array<Finding>>;
   /**
    * Writes a file, replacing it as a whole or not at all.
    * @param path path of the file; its folder must exist.
    * @param content the new content.
    */
-  function write(path: string, content: string | Uint8Array): Promise<void>;
+  function write(path: string, content: string | Uint8Array): Task<void>;
 }
 
 declare namespace hooks {
   /**
    * Takes every hook of this spell away.
    */
-  function clear(): Promise<void>;
+  function clear(): Task<void>;
   /**
    * Has a hook have no turns until it is enabled.
    * @param id its name.
    */
-  function disable(id: string): Promise<void>;
+  function disable(id: string): Task<void>;
   /**
    * Has a hook that was disabled have its turns again.
    * @param id its name.
    */
-  function enable(id: string): Promise<void>;
+  function enable(id: string): Task<void>;
   /**
    * Describes a hook.
    * @param id its name.
    * @returns its priority, whether it is enabled, and what it looks at.
    */
-  function get(id: string): Promise<HookInfo>;
+  function get(id: string): Task<HookInfo>;
   /**
    * Lists the hooks of this spell.
    * @returns each, in the order of their turns.
    */
-  function list(): Promise<Array<HookInfo>>;
+  function list(): Task<Array<HookInfo>>;
   /**
    * Adds a hook. It looks at all requests and calls of this spell, those of its agents included.
    *
@@ -2219,18 +2221,18 @@ declare namespace hooks {
    * @param id its name.
    * @param options what it looks at, and its priority.
    */
-  function register(id: string, options: HookOptions): Promise<void>;
+  function register(id: string, options: HookOptions): Task<void>;
   /**
    * Changes when a hook has its turn.
    * @param id its name.
    * @param priority those with a higher one come first.
    */
-  function setPriority(id: string, priority: number): Promise<void>;
+  function setPriority(id: string, priority: number): Task<void>;
   /**
    * Takes a hook away.
    * @param id its name.
    */
-  function unregister(id: string): Promise<void>;
+  function unregister(id: string): Task<void>;
 }
 
 declare namespace http {
@@ -2239,14 +2241,14 @@ declare namespace http {
    * @param url an http or https address.
    * @returns the page.
    */
-  function fetch(url: string): Promise<Page>;
+  function fetch(url: string): Task<Page>;
   /**
    * Makes a GET request.
    * @param url an http or https address.
    * @param headers request headers.
    * @returns the answer.
    */
-  function get(url: string, headers?: Record<string, string> | null): Promise<Response>;
+  function get(url: string, headers?: Record<string, string> | null): Task<Response>;
   /**
    * Makes a POST request.
    * @param url an http or https address.
@@ -2254,22 +2256,22 @@ declare namespace http {
    * @param headers request headers.
    * @returns the answer.
    */
-  function post(url: string, body: string | Uint8Array, headers?: Record<string, string> | null): Promise<Response>;
+  function post(url: string, body: string | Uint8Array, headers?: Record<string, string> | null): Task<Response>;
   /**
    * Makes an HTTP request.
    * @param url an http or https address.
    * @param options method, headers, body and so on.
    * @returns the answer.
    */
-  function request(url: string, options?: RequestOptions): Promise<Response>;
+  function request(url: string, options?: RequestOptions): Task<Response>;
   /**
-   * Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
-   * grant as any other.
+   * Searches the web as the settings say: with a SearXNG server (`search_url`), or DuckDuckGo
+   * (`search_engine`). The host needs a grant as any other.
    * @param query what to search for.
    * @param options how many results, and in which language.
    * @returns the results, the best first.
    */
-  function search(query: string, options?: WebSearchOptions): Promise<Array<WebResult>>;
+  function search(query: string, options?: WebSearchOptions): Task<Array<WebResult>>;
 }
 
 declare namespace io {
@@ -2278,7 +2280,7 @@ declare namespace io {
    * @param what "line" (also "l") for the next line, "all" (also "a") for the rest.
    * @returns the text, or nothing at the end of the input.
    */
-  function read(what?: "line" | "all" | "l" | "a" | "*l" | "*a"): Promise<string | void>;
+  function read(what?: "line" | "all" | "l" | "a" | "*l" | "*a"): Task<string | void>;
   /**
    * Prints text as it is, without a line end. `print` adds one.
    * @param text what to print.
@@ -2292,14 +2294,14 @@ declare namespace json {
    * @param text the JSON text.
    * @returns the value it stands for.
    */
-  function decode(text: string): Promise<any>;
+  function decode(text: string): Task<any>;
   /**
    * Writes a value as JSON text. Keys keep their order.
    * @param value any value; an empty table is a list.
    * @param options how to write it.
    * @returns the text.
    */
-  function encode(value: any, options?: EncodeOptions): Promise<string>;
+  function encode(value: any, options?: EncodeOptions): Task<string>;
 }
 
 declare namespace limits {
@@ -2310,9 +2312,9 @@ declare namespace limits {
    * limit, when it has used up most of it: 0.9 of it, or what the limit `warn` says.
    * @returns steps, seconds, memory, calls, tokens and the rest.
    */
-  function usage(): Promise<ResourceUsage>;
+  function usage(): Task<ResourceUsage>;
 }
-declare function usage(): Promise<ResourceUsage>;
+declare function usage(): Task<ResourceUsage>;
 
 declare namespace llm {
   /**
@@ -2321,72 +2323,80 @@ declare namespace llm {
    * @param options how many at the same time, and what holds for all requests.
    * @returns what became of each, in their order.
    */
-  function batch(requests: Array<string | Request>, options?: BatchOptions): Promise<Array<BatchItem>>;
+  function batch(requests: Array<string | Request>, options?: BatchOptions): Task<Array<BatchItem>>;
   /**
    * Begins a conversation, or goes on with one that was exported.
    * @param options which model, how it should answer, and what was said before.
    * @returns the chat.
    */
-  function chat(options?: ChatOptions): Promise<Chat>;
+  function chat(options?: ChatOptions): Task<Chat>;
   /**
    * Asks a model, all in one table: {model = ..., messages = {...}, temperature = ...}.
    * @param request what to say, which model, and how it should answer.
    * @returns the answer, with the model that gave it and what it used.
    */
-  function complete(request: Request): Promise<Reply>;
+  function complete(request: Request): Task<Reply>;
   /**
    * Estimates how many tokens a text or a conversation has. Nobody is asked.
    * @param text the text, or the messages.
    * @returns the estimate that budgets reserve: a quarter of its bytes, 1600 for an image or a file.
    */
-  function countTokens(text: string | Array<Message>): Promise<number>;
+  function countTokens(text: string | Array<Message>): Task<number>;
   /**
    * Makes vectors of texts: texts that mean the same have vectors that are near.
    * @param texts a text, or up to 32.
    * @param options which model, and how long the vectors are.
    * @returns the vectors, and what they took.
    */
-  function embed(texts: string | Array<string>, options?: EmbedOptions): Promise<Embeddings>;
+  function embed(texts: string | Array<string>, options?: EmbedOptions): Task<Embeddings>;
   /**
    * Asks a model and waits for the whole answer.
    * @param prompt what to say to the model.
    * @param options which model, and how it should answer.
    * @returns the text of the answer.
    */
-  function generate(prompt: string, options?: ModelOptions): Promise<string>;
+  function generate(prompt: string, options?: ModelOptions): Task<string>;
   /**
    * Continues a conversation.
    * @param messages the conversation so far, oldest first.
    * @param options which model, and how it should answer.
    * @returns the answer, with the model that gave it and what it used.
    */
-  function generateMessage(messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
+  function generateMessage(messages: Array<Message>, options?: ModelOptions): Task<Reply>;
   /**
    * Tells what was set with llm.set_defaults.
    * @returns the options.
    */
-  function getDefaults(): Promise<ModelOptions>;
+  function getDefaults(): Task<ModelOptions>;
   /**
    * Lists the models that can be asked here, those of an Ollama that answers among them.
    * @returns what is known of each; what is unknown is left out.
    */
-  function models(): Promise<Array<ModelInfo>>;
+  function models(): Task<Array<ModelInfo>>;
   /**
    * Forgets what was set with llm.set_defaults.
    */
-  function resetDefaults(): Promise<void>;
+  function resetDefaults(): Task<void>;
   /**
    * Sets what holds for all later requests of `llm` in this run that do not say otherwise.
    * @param options what to set; what is left out stays as it was.
    */
-  function setDefaults(options: ModelOptions): Promise<void>;
+  function setDefaults(options: ModelOptions): Task<void>;
+  /**
+   * Cuts a long text into parts that a model can take: after a paragraph, a line, a sentence or
+   * a word where there is one. Joined they are the text again. Nobody is asked.
+   * @param text the text.
+   * @param max_tokens the most tokens of a part, as llm.count_tokens counts them.
+   * @returns the parts, 10,000 at most.
+   */
+  function splitText(text: string, max_tokens: number): Task<Array<string>>;
   /**
    * Asks a model and gives the answer piece by piece, as it comes.
    * @param prompt what to say to the model, or the conversation so far.
    * @param options which model, and how it should answer.
    * @returns a stream of texts.
    */
-  function stream(prompt: string | Array<Message>, options?: ModelOptions): Promise<Stream>;
+  function stream(prompt: string | Array<Message>, options?: ModelOptions): Task<Stream>;
 }
 
 declare namespace llm.pool {
@@ -2395,11 +2405,11 @@ declare namespace llm.pool {
    * "pool/NAME".
    * @param name its name in this run.
    * @param models its models, in order: names, or maps with a weight, a timeout and limits.
-   * @param strategy who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
+   * @param strategy who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer (of a stream: the first piece) counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
    * @param options when a model is given up, and how they agree.
    * @returns the pool.
    */
-  function create(name: string, models: Array<string | PoolMember>, strategy?: "fallback" | "round_robin" | "weighted" | "least_used" | "fastest" | "consensus", options?: PoolOptions): Promise<Pool>;
+  function create(name: string, models: Array<string | PoolMember>, strategy?: "fallback" | "round_robin" | "weighted" | "least_used" | "fastest" | "consensus", options?: PoolOptions): Task<Pool>;
   /**
    * Asks a pool and waits for the whole answer.
    * @param pool the pool.
@@ -2407,7 +2417,7 @@ declare namespace llm.pool {
    * @param options how it should answer.
    * @returns the text of the answer.
    */
-  function generate(pool: Pool, prompt: string, options?: ModelOptions): Promise<string>;
+  function generate(pool: Pool, prompt: string, options?: ModelOptions): Task<string>;
   /**
    * Continues a conversation with a pool.
    * @param pool the pool.
@@ -2415,59 +2425,59 @@ declare namespace llm.pool {
    * @param options how the model should answer.
    * @returns the answer, with the model that gave it and what that used.
    */
-  function generateMessage(pool: Pool, messages: Array<Message>, options?: ModelOptions): Promise<Reply>;
+  function generateMessage(pool: Pool, messages: Array<Message>, options?: ModelOptions): Task<Reply>;
   /**
    * Finds a pool that was made before.
    * @param name its name.
    * @returns the pool.
    */
-  function get(name: string): Promise<Pool>;
+  function get(name: string): Task<Pool>;
   /**
    * Tells which models of a pool would be asked now.
    * @param pool the pool.
    * @returns the state of each.
    */
-  function health(pool: Pool): Promise<Array<MemberHealth>>;
+  function health(pool: Pool): Task<Array<MemberHealth>>;
   /**
    * Lists the pools of this run.
    * @returns their names, as models are named: "pool/NAME".
    */
-  function list(): Promise<Array<string>>;
+  function list(): Task<Array<string>>;
   /**
    * Tells what a pool has asked of each of its models.
    * @param pool the pool.
    * @returns requests, failures, seconds, tokens and dollars of each.
    */
-  function metrics(pool: Pool): Promise<Array<ProviderMetrics>>;
+  function metrics(pool: Pool): Task<Array<ProviderMetrics>>;
   /**
    * Forgets a pool, which cannot be asked any more. What it is doing goes on.
    * @param name its name.
    * @returns whether there was one.
    */
-  function remove(name: string): Promise<boolean>;
+  function remove(name: string): Task<boolean>;
   /**
    * Forgets the failures and counts of all models of a pool. Limits a minute hold on.
    * @param pool the pool.
    */
-  function reset(pool: Pool): Promise<void>;
+  function reset(pool: Pool): Task<void>;
   /**
    * Changes the share of the requests that a model of a pool gets.
    * @param pool the pool.
    * @param model the model.
    * @param weight its share, beside the others'; 0 for none.
    */
-  function setWeight(pool: Pool, model: string, weight: number): Promise<void>;
+  function setWeight(pool: Pool, model: string, weight: number): Task<void>;
   /**
    * Asks a pool and gives the answer piece by piece, as it comes.
    *
-   * Another model is asked as long as there was no piece. An answer of "fastest" or "consensus"
-   * comes in one piece.
+   * Another model is asked as long as there was no piece. Of "fastest" the model with the first
+   * piece goes on alone. An answer of "consensus" comes in one piece.
    * @param pool the pool.
    * @param prompt what to say to the model.
    * @param options how it should answer.
    * @returns a stream of texts.
    */
-  function stream(pool: Pool, prompt: string, options?: ModelOptions): Promise<Stream>;
+  function stream(pool: Pool, prompt: string, options?: ModelOptions): Task<Stream>;
 }
 
 declare namespace llm.providers {
@@ -2476,7 +2486,7 @@ declare namespace llm.providers {
    * @param name its name.
    * @returns the prompts, oldest first; 2000 characters of each.
    */
-  function calls(name: string): Promise<Array<string>>;
+  function calls(name: string): Task<Array<string>>;
   /**
    * Adds a provider for this run: another name for one of the user's, or a server of one's own.
    *
@@ -2485,7 +2495,7 @@ declare namespace llm.providers {
    * @param options what it stands for, or where it is.
    * @returns the name.
    */
-  function create(name: string, options: ProviderOptions): Promise<string>;
+  function create(name: string, options: ProviderOptions): Task<string>;
   /**
    * Makes a model that only stands in for one: for tests, without network or cost.
    * @param name its name in this run.
@@ -2493,45 +2503,45 @@ declare namespace llm.providers {
    * @param options how slow it is, and whether it starts again after the last answer.
    * @returns the model, "mock/NAME", to be named where a model is.
    */
-  function createMock(name: string, answers: Array<string | Answer> | ((...args: any[]) => any), options?: DoubleOptions): Promise<string>;
+  function createMock(name: string, answers: Array<string | Answer> | ((...args: any[]) => any), options?: DoubleOptions): Task<string>;
   /**
    * Describes a provider.
    * @param name its name.
    * @returns what is known of it.
    */
-  function get(name: string): Promise<ProviderInfo>;
+  function get(name: string): Task<ProviderInfo>;
   /**
    * Lists the providers that the grants allow to ask, and those the script has made.
    * @returns what is known of each.
    */
-  function list(): Promise<Array<ProviderInfo>>;
+  function list(): Task<Array<ProviderInfo>>;
   /**
    * Tells what was asked of each provider in this run, agents and pools included.
    * @returns requests, failures, seconds, tokens and dollars of each.
    */
-  function metrics(): Promise<Array<ProviderMetrics>>;
+  function metrics(): Task<Array<ProviderMetrics>>;
   /**
    * Forgets a provider, or a model of `create_mock`, that this script has made.
    * @param name its name.
    * @returns whether there was one.
    */
-  function remove(name: string): Promise<boolean>;
+  function remove(name: string): Task<boolean>;
   /**
    * Starts the counts of `metrics` anew.
    */
-  function resetMetrics(): Promise<void>;
+  function resetMetrics(): Task<void>;
   /**
    * Lists the kinds of provider that a user can configure.
    * @returns what each needs.
    */
-  function templates(): Promise<Array<ProviderTemplate>>;
+  function templates(): Task<Array<ProviderTemplate>>;
   /**
    * Asks a provider for its list of models, which costs nothing, to see whether it answers.
    * @param name the provider.
    * @param timeout seconds to wait.
    * @returns whether it answers and takes the key.
    */
-  function testConnection(name: string, timeout?: number): Promise<ConnectionTest>;
+  function testConnection(name: string, timeout?: number): Task<ConnectionTest>;
 }
 
 declare namespace log {
@@ -2540,25 +2550,25 @@ declare namespace log {
    * @param message what happened.
    * @param fields named values to show with it.
    */
-  function debug(message: string, fields?: Record<string, any> | null): Promise<void>;
+  function debug(message: string, fields?: Record<string, any> | null): Task<void>;
   /**
    * Logs something that is wrong. The spell goes on.
    * @param message what happened.
    * @param fields named values to show with it.
    */
-  function error(message: string, fields?: Record<string, any> | null): Promise<void>;
+  function error(message: string, fields?: Record<string, any> | null): Task<void>;
   /**
    * Logs progress.
    * @param message what happened.
    * @param fields named values to show with it.
    */
-  function info(message: string, fields?: Record<string, any> | null): Promise<void>;
+  function info(message: string, fields?: Record<string, any> | null): Task<void>;
   /**
    * Logs something that may be wrong.
    * @param message what happened.
    * @param fields named values to show with it.
    */
-  function warn(message: string, fields?: Record<string, any> | null): Promise<void>;
+  function warn(message: string, fields?: Record<string, any> | null): Task<void>;
 }
 
 declare namespace mcp {
@@ -2569,19 +2579,19 @@ declare namespace mcp {
    * @param args its arguments.
    * @returns its structured result, else its text, else the parts of its result.
    */
-  function call(name: string, tool: string, args?: Record<string, any> | null): Promise<any>;
+  function call(name: string, tool: string, args?: Record<string, any> | null): Task<any>;
   /**
    * Ends the connection to an MCP server. Tools of it that were registered stay, and fail.
    * @param name what this run calls the server.
    */
-  function close(name: string): Promise<void>;
+  function close(name: string): Task<void>;
   /**
    * Connects to an MCP server until the run ends.
    * @param name what this run calls the server.
-   * @param options where it is: a command (needs the grant exec) or a URL (needs the grant net).
+   * @param options where it is: a command (needs the grant exec) or a URL (needs the grant net); nothing for a server of the settings.
    * @returns its tools.
    */
-  function connect(name: string, options: McpOptions): Promise<Array<McpTool>>;
+  function connect(name: string, options?: McpOptions): Task<Array<McpTool>>;
 }
 
 declare namespace modelinfo {
@@ -2590,7 +2600,7 @@ declare namespace modelinfo {
    * @param names the models, as "provider/model".
    * @returns what is known of each, and which is cheapest and has the largest window.
    */
-  function compare(names: Array<string>): Promise<Comparison>;
+  function compare(names: Array<string>): Task<Comparison>;
   /**
    * Estimates what a request would cost.
    * @param name the model as "provider/model".
@@ -2598,36 +2608,36 @@ declare namespace modelinfo {
    * @param output_tokens tokens received.
    * @returns the cost; left out when the price is unknown, never 0 instead.
    */
-  function estimateCost(name: string, input_tokens: number, output_tokens?: number): Promise<CostEstimate>;
+  function estimateCost(name: string, input_tokens: number, output_tokens?: number): Task<CostEstimate>;
   /**
    * Finds models.
    * @param filter which, in which order, and how many.
    * @returns what is known of each.
    */
-  function find(filter?: ModelFilter): Promise<Array<ModelDetails>>;
+  function find(filter?: ModelFilter): Task<Array<ModelDetails>>;
   /**
    * Tells what is known of a model.
    * @param name the model as "provider/model".
    * @returns what is known; the rest is left out.
    */
-  function get(name: string): Promise<ModelDetails>;
+  function get(name: string): Task<ModelDetails>;
   /**
    * Lists the models on record.
    * @param provider the provider; those of all when left out.
    * @returns their names, as "provider/model", sorted.
    */
-  function list(provider?: string | null): Promise<Array<string>>;
+  function list(provider?: string | null): Task<Array<string>>;
   /**
    * Lists the providers whose models are on record.
    * @returns their names, sorted.
    */
-  function providers(): Promise<Array<string>>;
+  function providers(): Task<Array<string>>;
   /**
    * Gives the cheapest model that fits, or the one with the largest window.
    * @param filter which models fit; its sort is "price" or "context"; how good one is, no record says.
    * @returns the model, or nothing when none fits.
    */
-  function recommend(filter: ModelFilter): Promise<ModelDetails | void>;
+  function recommend(filter: ModelFilter): Task<ModelDetails | void>;
 }
 
 declare namespace process {
@@ -2638,7 +2648,7 @@ declare namespace process {
    * @param options what it reads, where it runs and how long it may take.
    * @returns how it ended and what it printed.
    */
-  function exec(argv: Array<string>, options?: ExecOptions): Promise<Ended>;
+  function exec(argv: Array<string>, options?: ExecOptions): Task<Ended>;
 }
 
 declare const schema: {
@@ -2647,49 +2657,49 @@ declare const schema: {
    * @param name its name.
    * @param version which version; all of them when left out.
    */
-  delete(name: string, version?: number | null): Promise<void>;
+  delete(name: string, version?: number | null): Task<void>;
   /**
    * Lists what is different between two schemas.
    * @param before the old schema.
    * @param after the new schema.
    * @returns the changes, each with its path, and whether it may refuse values that fitted before.
    */
-  diff(before: Record<string, any> | string, after: Record<string, any> | string): Promise<Array<Change>>;
+  diff(before: Record<string, any> | string, after: Record<string, any> | string): Task<Array<Change>>;
   /**
    * Gives all schemas with all versions as plain data, to be kept in a file.
    * @returns what `schema.import` takes.
    */
-  export(): Promise<Record<string, any>>;
+  export(): Task<Record<string, any>>;
   /**
    * Gives a schema that was saved.
    * @param name its name.
    * @param version which version; the current one when left out.
    * @returns JSON Schema.
    */
-  get(name: string, version?: number | null): Promise<Record<string, any>>;
+  get(name: string, version?: number | null): Task<Record<string, any>>;
   /**
    * Takes schemas that were exported. Those of the same name are replaced.
    * @param data what `schema.export` gave.
    * @returns the names it had, sorted.
    */
-  import(data: Record<string, any>): Promise<Array<string>>;
+  import(data: Record<string, any>): Task<Array<string>>;
   /**
    * Works out a schema that several examples fit. A field that all of them have is required.
    * @param examples values, at least one.
    * @returns JSON Schema.
    */
-  infer(examples: Array<any>): Promise<Record<string, any>>;
+  infer(examples: Array<any>): Task<Record<string, any>>;
   /**
    * Lists the schemas that were saved.
    * @returns the names with their versions, sorted.
    */
-  list(): Promise<Array<SchemaEntry>>;
+  list(): Task<Array<SchemaEntry>>;
   /**
    * Makes one schema with the properties of several. Where they differ the later one counts.
    * @param schemas the schemas, at most 64.
    * @returns JSON Schema.
    */
-  merge(schemas: Array<Record<string, any> | string>): Promise<Record<string, any>>;
+  merge(schemas: Array<Record<string, any> | string>): Task<Record<string, any>>;
   /**
    * Turns a value of one version into one of another, step by step, and checks the outcome.
    * @param name name of the schema.
@@ -2698,13 +2708,13 @@ declare const schema: {
    * @param after the version that is wanted; the current one when left out.
    * @returns the new value.
    */
-  migrate(name: string, value: any, before: number, after?: number | null): Promise<any>;
+  migrate(name: string, value: any, before: number, after?: number | null): Task<any>;
   /**
    * Gives the JSON Schema of short text; one that is given as a map is checked.
    * @param definition the schema.
    * @returns JSON Schema. What is no schema is refused, with the place of the mistake.
    */
-  parse(definition: Record<string, any> | string): Promise<Record<string, any>>;
+  parse(definition: Record<string, any> | string): Task<Record<string, any>>;
   /**
    * Has a function turn values of one version of a schema into values of another.
    * @param name name of the schema.
@@ -2712,40 +2722,40 @@ declare const schema: {
    * @param after the version it gives.
    * @param step is given the value and gives the new one.
    */
-  registerMigration(name: string, before: number, after: number, step: ((...args: any[]) => any)): Promise<void>;
+  registerMigration(name: string, before: number, after: number, step: ((...args: any[]) => any)): Task<void>;
   /**
    * Keeps a schema under a name until the spell ends, as its newest and current version.
    * @param name its name; letters, digits, . _ and -.
    * @param schema the schema. One that is equal to the newest version is no new version.
    * @returns the number of the version, from 1.
    */
-  save(name: string, schema: Record<string, any> | string): Promise<number>;
+  save(name: string, schema: Record<string, any> | string): Task<number>;
   /**
    * Makes a version the one that is meant when none is named.
    * @param name name of the schema.
    * @param version the version.
    */
-  setCurrent(name: string, version: number): Promise<void>;
+  setCurrent(name: string, version: number): Task<void>;
   /**
    * Writes schemas as the components of an OpenAPI 3.1 document.
    * @param schemas the schemas by name.
    * @param options its title and version.
    * @returns the document.
    */
-  toOpenapi(schemas: Record<string, Record<string, any> | string>, options?: OpenApiOptions): Promise<Record<string, any>>;
+  toOpenapi(schemas: Record<string, Record<string, any> | string>, options?: OpenApiOptions): Task<Record<string, any>>;
   /**
    * Checks a value against a schema.
    * @param value the value.
    * @param schema the schema.
    * @returns whether it fits, and where it does not.
    */
-  validate(value: any, schema: Record<string, any> | string): Promise<Validation>;
+  validate(value: any, schema: Record<string, any> | string): Task<Validation>;
   /**
    * Lists the versions of a schema.
    * @param name its name.
    * @returns every version, oldest first.
    */
-  versions(name: string): Promise<Array<SchemaVersion>>;
+  versions(name: string): Task<Array<SchemaVersion>>;
 }
 
 declare namespace spell {
@@ -2757,7 +2767,7 @@ declare namespace spell {
    * @param options what it may use.
    * @returns what it returned, printed and used.
    */
-  function run(path: string, params?: Record<string, any> | null, options?: SpellOptions): Promise<SpellRun>;
+  function run(path: string, params?: Record<string, any> | null, options?: SpellOptions): Task<SpellRun>;
 }
 
 declare namespace sqlite {
@@ -2770,7 +2780,7 @@ declare namespace sqlite {
    * @param options whether it may change the database, and how much it may give and take.
    * @returns the rows.
    */
-  function query(path: string, sql: string, params?: Array<any> | Record<string, any> | null, options?: QueryOptions): Promise<Rows>;
+  function query(path: string, sql: string, params?: Array<any> | Record<string, any> | null, options?: QueryOptions): Task<Rows>;
 }
 
 declare namespace stream {
@@ -2778,26 +2788,26 @@ declare namespace stream {
    * Stops a stream early. Closing one that has ended does nothing.
    * @param stream the stream.
    */
-  function close(stream: Stream): Promise<void>;
+  function close(stream: Stream): Task<void>;
   /**
    * Reads a stream to its end and has functions told of it.
    * @param stream the stream.
    * @param handlers the functions; without on_error, an error is raised.
    * @returns the whole answer, a Reply; nothing where a handler was given the error.
    */
-  function each(stream: Stream, handlers: StreamHandlers): Promise<any>;
+  function each(stream: Stream, handlers: StreamHandlers): Task<any>;
   /**
    * Waits for the next piece. On a stream that was closed it fails with the code "closed".
    * @param stream the stream.
    * @returns the piece, a text or what else the stream is of, or nothing at the end.
    */
-  function next(stream: Stream): Promise<any>;
+  function next(stream: Stream): Task<any>;
   /**
    * Gives the whole answer of a stream that has ended, with what it used.
    * @param stream the stream; before its end this fails with the code "not_ended".
    * @returns a Reply, or nothing for a stream that has none.
    */
-  function reply(stream: Stream): Promise<any>;
+  function reply(stream: Stream): Task<any>;
 }
 
 declare namespace structured {
@@ -2805,7 +2815,7 @@ declare namespace structured {
    * Stops a stream early. Closing one that has ended does nothing.
    * @param stream the stream.
    */
-  function close(stream: Object_stream): Promise<void>;
+  function close(stream: Object_stream): Task<void>;
   /**
    * Takes data out of a text, by a model.
    * @param text the text. What it tells the model to do is not to be followed.
@@ -2813,7 +2823,7 @@ declare namespace structured {
    * @param options which model, how it should answer, and how often it is asked again.
    * @returns the value.
    */
-  function extract(text: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<any>;
+  function extract(text: string, schema: Record<string, any> | string, options?: StructuredOptions): Task<any>;
   /**
    * Asks a model for data. An answer that does not fit is asked for again, with what was wrong.
    * @param prompt what to say to the model.
@@ -2821,26 +2831,26 @@ declare namespace structured {
    * @param options which model, how it should answer, and how often it is asked again.
    * @returns the value. When no answer fits it fails with the code "invalid_output"; the context of the error has the last answer.
    */
-  function generate(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<any>;
+  function generate(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Task<any>;
   /**
    * Waits until more has come.
    * @param stream the stream.
    * @returns the value as far as it has come, or nothing at the end.
    */
-  function next(stream: Object_stream): Promise<any>;
+  function next(stream: Object_stream): Task<any>;
   /**
    * Reads JSON as models write it: among words, in a code fence, with mistakes, or cut off.
    * @param text the text, 256 KB at most.
    * @param schema what the value must look like; the first that fits is taken.
    * @returns the value. A text without one fails with the code "invalid_output".
    */
-  function parse(text: string, schema?: Record<string, any> | string | null): Promise<any>;
+  function parse(text: string, schema?: Record<string, any> | string | null): Task<any>;
   /**
    * Waits for the whole value.
    * @param stream the stream.
    * @returns the value, which fits the schema.
    */
-  function result(stream: Object_stream): Promise<any>;
+  function result(stream: Object_stream): Task<any>;
   /**
    * Asks a model for data and gives it while it comes.
    * @param prompt what to say to the model.
@@ -2848,7 +2858,7 @@ declare namespace structured {
    * @param options which model, how it should answer, and how often it is asked again.
    * @returns a stream of values, each with more than the one before; only the last one surely fits.
    */
-  function stream(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Promise<Object_stream>;
+  function stream(prompt: string, schema: Record<string, any> | string, options?: StructuredOptions): Task<Object_stream>;
 }
 
 declare namespace text {
@@ -2859,7 +2869,7 @@ declare namespace text {
    * @param options how to show it.
    * @returns the difference; "" when the texts are equal.
    */
-  function diff(old: string, new_: string, options?: DiffOptions): Promise<string>;
+  function diff(old: string, new_: string, options?: DiffOptions): Task<string>;
   /**
    * Finds what a regular expression matches, in the language of RE2: no look-around and no
    * back-references, and no pattern takes time that explodes.
@@ -2868,7 +2878,7 @@ declare namespace text {
    * @param options how it is read, and how many matches to give.
    * @returns the matches, from the beginning of the text on.
    */
-  function find(text: string, pattern: string, options?: PatternOptions): Promise<Array<Match>>;
+  function find(text: string, pattern: string, options?: PatternOptions): Task<Array<Match>>;
   /**
    * Replaces everything a regular expression matches.
    * @param text where to look.
@@ -2877,14 +2887,14 @@ declare namespace text {
    * @param options how the pattern is read.
    * @returns the new text.
    */
-  function replace(text: string, pattern: string, replacement: string, options?: PatternOptions): Promise<string>;
+  function replace(text: string, pattern: string, replacement: string, options?: PatternOptions): Task<string>;
   /**
    * Fills the places of a template: `Dear {{customer.name}}`. Nothing in it is executed.
    * @param template the text; a place is a path of names, and of numbers for items of lists from 1 on.
    * @param values what the paths lead to; text is put in as it is, anything else as JSON.
    * @returns the text.
    */
-  function template(template: string, values: Record<string, any>): Promise<string>;
+  function template(template: string, values: Record<string, any>): Task<string>;
 }
 
 declare namespace time {
@@ -2895,19 +2905,19 @@ declare namespace time {
    * @param zone time zone, such as "Europe/Berlin".
    * @returns the text.
    */
-  function format(seconds: number, format?: string, zone?: string): Promise<string>;
+  function format(seconds: number, format?: string, zone?: string): Task<string>;
   /**
    * Tells the current date and time, or those of a given moment, in ISO 8601.
    * @param seconds the moment, in seconds since 1970-01-01 UTC; now when left out.
    * @param zone time zone, such as "Europe/Berlin".
    * @returns for example 2026-01-31T09:30:00+00:00.
    */
-  function iso(seconds?: number | null, zone?: string): Promise<string>;
+  function iso(seconds?: number | null, zone?: string): Task<string>;
   /**
    * Tells the time.
    * @returns seconds since 1970-01-01 UTC, with fractions.
    */
-  function now(): Promise<number>;
+  function now(): Task<number>;
   /**
    * Reads a moment from text.
    * @param text a date and time, ISO 8601 unless a format is given.
@@ -2915,15 +2925,15 @@ declare namespace time {
    * @param zone time zone of a text that names none.
    * @returns seconds since 1970-01-01 UTC.
    */
-  function parse(text: string, format?: string | null, zone?: string): Promise<number>;
+  function parse(text: string, format?: string | null, zone?: string): Task<number>;
   /**
    * Waits. Other tasks of the spell go on.
    * @param seconds how long.
    * @param jitter share of it that is left to chance, from 0 to 1: it may be that much shorter.
    */
-  function sleep(seconds: number, jitter?: number): Promise<void>;
+  function sleep(seconds: number, jitter?: number): Task<void>;
 }
-declare function sleep(seconds: number, jitter?: number): Promise<void>;
+declare function sleep(seconds: number, jitter?: number): Task<void>;
 
 declare namespace tools {
   /**
@@ -2933,31 +2943,31 @@ declare namespace tools {
    * @param args what it would be called with.
    * @returns whether it may, and why not.
    */
-  function approve(name: string, args: Record<string, any>): Promise<Approval>;
+  function approve(name: string, args: Record<string, any>): Task<Approval>;
   /**
    * Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
    * @param expression numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
    * @returns its value.
    */
-  function calculate(expression: string): Promise<number | boolean>;
+  function calculate(expression: string): Task<number | boolean>;
   /**
    * Tells the categories of the tools there are.
    * @returns each category with how many tools it has.
    */
-  function categories(): Promise<Record<string, number>>;
+  function categories(): Task<Record<string, number>>;
   /**
    * Makes one tool of several.
    * @param name name of the new tool.
    * @param names the tools it is made of, in order.
    * @param options what it does, and how they work together.
    */
-  function compose(name: string, names: Array<string>, options?: ComposeOptions): Promise<void>;
+  function compose(name: string, names: Array<string>, options?: ComposeOptions): Task<void>;
   /**
    * Writes about tools, for people or for programs.
    * @param options about which, and in which format.
    * @returns the document.
    */
-  function docs(options?: DocsOptions): Promise<string>;
+  function docs(options?: DocsOptions): Task<string>;
   /**
    * Runs a tool, after checking its arguments against its schema. What it gives is checked too,
    * where the tool has an output schema.
@@ -2966,15 +2976,15 @@ declare namespace tools {
    * @param options how long it may take.
    * @returns what the tool gives.
    */
-  function execute(name: string, args?: Record<string, any> | null, options?: ExecuteOptions): Promise<any>;
+  function execute(name: string, args?: Record<string, any> | null, options?: ExecuteOptions): Task<any>;
   /**
    * Connects to an MCP server and makes its tools tools of this run. Their schemas are checked
    * here, and rules and metrics hold for them as for others.
-   * @param server what this run calls the server.
+   * @param server what this run calls the server, or the name of one of the settings.
    * @param options where it is, and which of its tools to take.
    * @returns the names of the tools here, and what cannot be one.
    */
-  function fromMcp(server: string, options: FromMcpOptions): Promise<McpTools>;
+  function fromMcp(server: string, options?: FromMcpOptions): Task<McpTools>;
   /**
    * Makes a spell a tool of this run, which runs it as `spell.run` does and gives what it
    * returned. The file is read each time.
@@ -2982,31 +2992,31 @@ declare namespace tools {
    * @param options its name, description and schema, and what else is said of it.
    * @returns the name of the tool.
    */
-  function fromSpell(path: string, options?: FromSpellOptions): Promise<string>;
+  function fromSpell(path: string, options?: FromSpellOptions): Task<string>;
   /**
    * Describes a tool.
    * @param name name of the tool.
    * @returns its description, schema and what else is said of it.
    */
-  function getInfo(name: string): Promise<ToolInfo>;
+  function getInfo(name: string): Task<ToolInfo>;
   /**
    * Lists the tools there are.
    * @param query which of them; all when left out.
    * @returns their names, sorted.
    */
-  function list(query?: ToolQuery): Promise<Array<string>>;
+  function list(query?: ToolQuery): Task<Array<string>>;
   /**
    * Tells how the tools were used in this run.
    * @returns for each tool that was called, how often, how that ended and how long it took.
    */
-  function metrics(): Promise<Record<string, ToolMetrics>>;
+  function metrics(): Task<Record<string, ToolMetrics>>;
   /**
    * Runs tools at the same time. One that fails does not stop the others.
    * @param calls names and arguments, at most 1000.
    * @param options how many at a time.
    * @returns what came of each, in the order of the calls.
    */
-  function parallel(calls: Array<ToolCall>, options?: ParallelOptions): Promise<Array<ToolOutcome>>;
+  function parallel(calls: Array<ToolCall>, options?: ParallelOptions): Task<Array<ToolOutcome>>;
   /**
    * Runs tools one after another, each with what the one before gave: a map is its arguments,
    * anything else is given to it as `input`. The first failure ends it.
@@ -3014,7 +3024,7 @@ declare namespace tools {
    * @param input what the first gets.
    * @returns what the last gives.
    */
-  function pipeline(names: Array<string>, input?: any): Promise<any>;
+  function pipeline(names: Array<string>, input?: any): Task<any>;
   /**
    * Makes a function of the script a tool. The handler gets one map of arguments.
    * @param name name of the tool; letters, digits, _ and -.
@@ -3023,43 +3033,43 @@ declare namespace tools {
    * @param handler the function that does it.
    * @param options what else is said of it: category, output schema, timeout and so on.
    */
-  function register(name: string, description: string, schema: Record<string, any>, handler: ((...args: any[]) => any), options?: ToolOptions): Promise<void>;
+  function register(name: string, description: string, schema: Record<string, any>, handler: ((...args: any[]) => any), options?: ToolOptions): Task<void>;
   /**
    * Takes away a tool that this run has added.
    * @param name name of the tool.
    */
-  function remove(name: string): Promise<void>;
+  function remove(name: string): Task<void>;
   /**
    * Begins to count the use of tools anew.
    */
-  function resetMetrics(): Promise<void>;
+  function resetMetrics(): Task<void>;
   /**
    * Adds a rule about tools for the rest of this run. Of rules that match, the last one counts,
    * and the stricter of it and what whoever runs the spell has decided.
    * @param pattern name of a tool; * stands for any letters, such as "file_*".
    * @param decision "deny", "ask" (a person must agree to each call) or "allow", which takes back an earlier rule of this script.
    */
-  function restrict(pattern: string, decision: "allow" | "ask" | "deny"): Promise<void>;
+  function restrict(pattern: string, decision: "allow" | "ask" | "deny"): Task<void>;
   /**
    * Finds tools by what is said of them: name, category, tags, description and instructions.
    * @param text words that must all be there, in any order and case.
    * @returns names of the tools, those with the words in their name first.
    */
-  function search(text: string): Promise<Array<string>>;
+  function search(text: string): Task<Array<string>>;
   /**
    * Checks arguments against the schema of a tool, without running it.
    * @param name name of the tool.
    * @param args the arguments.
    * @returns whether they fit, and what is wrong.
    */
-  function validate(name: string, args: Record<string, any>): Promise<Verdict>;
+  function validate(name: string, args: Record<string, any>): Task<Verdict>;
   /**
    * Checks a value against the output schema of a tool; everything fits one without.
    * @param name name of the tool.
    * @param result the value.
    * @returns whether it fits, and what is wrong.
    */
-  function validateResult(name: string, result: any): Promise<Verdict>;
+  function validateResult(name: string, result: any): Task<Verdict>;
 }
 
 declare const workflow: {
@@ -3070,7 +3080,7 @@ declare const workflow: {
    * @param before id of the step it comes before; at the end when left out.
    * @returns the workflow, so that more can be added.
    */
-  add(workflow: Workflow, step: Record<string, any>, before?: string | null): Promise<Workflow>;
+  add(workflow: Workflow, step: Record<string, any>, before?: string | null): Task<Workflow>;
   /**
    * Tells a step that waits for it what was decided.
    * @param workflow the workflow.
@@ -3078,69 +3088,69 @@ declare const workflow: {
    * @param approved whether it may go on; if not, the step fails with the code "not_approved".
    * @param comment what else there is to say.
    */
-  approve(workflow: Workflow, step: string, approved?: boolean, comment?: string | null): Promise<void>;
+  approve(workflow: Workflow, step: string, approved?: boolean, comment?: string | null): Task<void>;
   /**
    * Ends a run and what its steps are doing; the run fails with the code "cancelled".
    * @param workflow the workflow. One that is not running stays as it is.
    */
-  cancel(workflow: Workflow): Promise<void>;
+  cancel(workflow: Workflow): Task<void>;
   /**
    * Makes a workflow. What is wrong with it is refused here, with the step it is in.
    * @param definition its name, type, variables and steps; steps can be added later too.
    * @param handlers functions by the names that `call` has for them.
    * @returns the workflow.
    */
-  create(definition?: Record<string, any> | null, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Workflow>;
+  create(definition?: Record<string, any> | null, handlers?: Record<string, ((...args: any[]) => any)> | null): Task<Workflow>;
   /**
    * Writes a workflow as text, of which `workflow.import` makes the same again.
    * @param workflow the workflow. Its functions must be among its handlers.
    * @param format in which form.
    * @returns the text.
    */
-  export(workflow: Workflow, format?: "yaml" | "json"): Promise<string>;
+  export(workflow: Workflow, format?: "yaml" | "json"): Task<string>;
   /**
    * Makes a workflow of text.
    * @param text its definition in YAML or JSON.
    * @param handlers functions by the names that `call` has for them.
    * @returns the workflow.
    */
-  import(text: string, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Workflow>;
+  import(text: string, handlers?: Record<string, ((...args: any[]) => any)> | null): Task<Workflow>;
   /**
    * Draws a workflow as a Mermaid flowchart, coloured by the state of its steps.
    * @param workflow the workflow.
    * @returns the text that Mermaid draws.
    */
-  mermaid(workflow: Workflow): Promise<string>;
+  mermaid(workflow: Workflow): Task<string>;
   /**
    * Waits for the next event.
    * @param events the stream.
    * @returns the event, or nothing at the end. The failure that ended the run fails here.
    */
-  next(events: Workflow_events): Promise<WorkflowEvent | void>;
+  next(events: Workflow_events): Task<WorkflowEvent | void>;
   /**
    * Has no further step of a running workflow begin. Steps that are under way go on.
    * @param workflow the workflow.
    */
-  pause(workflow: Workflow): Promise<void>;
+  pause(workflow: Workflow): Task<void>;
   /**
    * Takes a step out.
    * @param workflow the workflow.
    * @param id id of the step; no other step may use what it gives.
    * @returns the workflow.
    */
-  remove(workflow: Workflow, id: string): Promise<Workflow>;
+  remove(workflow: Workflow, id: string): Task<Workflow>;
   /**
    * Goes on after a pause.
    * @param workflow the workflow.
    */
-  resume(workflow: Workflow): Promise<void>;
+  resume(workflow: Workflow): Task<void>;
   /**
    * Runs a workflow and waits for its end. The failure of a step fails here, unless it says else.
    * @param workflow the workflow; it runs once at a time.
    * @param options its input and variables, and who is told what happens.
    * @returns the outputs.
    */
-  run(workflow: Workflow, options?: RunOptions): Promise<WorkflowResult>;
+  run(workflow: Workflow, options?: RunOptions): Task<WorkflowResult>;
   /**
    * Sets a variable. While the workflow runs, only those it has can be set, for that run.
    * @param workflow the workflow.
@@ -3148,31 +3158,31 @@ declare const workflow: {
    * @param value its value.
    * @returns the workflow.
    */
-  setVariable(workflow: Workflow, name: string, value: any): Promise<Workflow>;
+  setVariable(workflow: Workflow, name: string, value: any): Task<Workflow>;
   /**
    * Tells how a workflow stands.
    * @param workflow the workflow.
    * @returns its state, and that of each step.
    */
-  status(workflow: Workflow): Promise<WorkflowStatus>;
+  status(workflow: Workflow): Task<WorkflowStatus>;
   /**
    * Gives the steps as they were given.
    * @param workflow the workflow.
    * @returns the steps, in their order.
    */
-  steps(workflow: Workflow): Promise<Array<Record<string, any>>>;
+  steps(workflow: Workflow): Task<Array<Record<string, any>>>;
   /**
    * Ends a stream early, and the run behind it.
    * @param events the stream.
    */
-  stop(events: Workflow_events): Promise<void>;
+  stop(events: Workflow_events): Task<void>;
   /**
    * Runs a workflow and tells what happens. It begins when the first event is asked for.
    * @param workflow the workflow.
    * @param options its input and variables.
    * @returns a stream of events; the last one has the output.
    */
-  stream(workflow: Workflow, options?: RunOptions): Promise<Workflow_events>;
+  stream(workflow: Workflow, options?: RunOptions): Task<Workflow_events>;
   /**
    * Changes a step.
    * @param workflow the workflow.
@@ -3180,20 +3190,20 @@ declare const workflow: {
    * @param changes the fields that are to be different.
    * @returns the workflow.
    */
-  update(workflow: Workflow, id: string, changes: Record<string, any>): Promise<Workflow>;
+  update(workflow: Workflow, id: string, changes: Record<string, any>): Task<Workflow>;
   /**
    * Checks a definition without making a workflow of it.
    * @param definition the definition, as a map, or as YAML or JSON.
    * @param handlers functions by the names that `call` has for them.
    * @returns whether it is right, and what is wrong with it.
    */
-  validate(definition: Record<string, any> | string, handlers?: Record<string, ((...args: any[]) => any)> | null): Promise<Validation>;
+  validate(definition: Record<string, any> | string, handlers?: Record<string, ((...args: any[]) => any)> | null): Task<Validation>;
   /**
    * Gives the variables, as they are now.
    * @param workflow the workflow.
    * @returns values by name.
    */
-  variables(workflow: Workflow): Promise<Record<string, any>>;
+  variables(workflow: Workflow): Task<Record<string, any>>;
 }
 
 declare namespace xml {
@@ -3204,14 +3214,14 @@ declare namespace xml {
    * @param text the document.
    * @returns a map with its root element.
    */
-  function decode(text: string): Promise<Record<string, any>>;
+  function decode(text: string): Task<Record<string, any>>;
   /**
    * Writes a value as an XML document, in the form that `xml.decode` gives.
    * @param value a map with one key, the root element.
    * @param options how to write it.
    * @returns the document.
    */
-  function encode(value: Record<string, any>, options?: XmlOptions): Promise<string>;
+  function encode(value: Record<string, any>, options?: XmlOptions): Task<string>;
 }
 
 declare namespace yaml {
@@ -3221,11 +3231,11 @@ declare namespace yaml {
    * @param text the document.
    * @returns the value it stands for.
    */
-  function decode(text: string): Promise<any>;
+  function decode(text: string): Task<any>;
   /**
    * Writes a value as YAML. Keys keep their order.
    * @param value any value but bytes.
    * @returns the text.
    */
-  function encode(value: any): Promise<string>;
+  function encode(value: any): Task<string>;
 }

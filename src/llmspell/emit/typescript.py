@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..capability import Capability
+from ..engines.base import camel
 from ..typespec import (
     AnyOf,
     Custom,
@@ -35,6 +36,8 @@ interface Task<T> extends Promise<T> {
   cancel(): boolean;
   /** Whether it has ended. */
   done(): boolean;
+  /** Iterates what it gives. */
+  [Symbol.asyncIterator](): AsyncIterator<T extends AsyncIterable<infer Item> ? Item : never>;
 }
 
 /** Writes values in a line of output. */
@@ -67,12 +70,6 @@ declare const console: Record<
   (...values: any[]) => void
 > & { assert(fine: any, ...values: any[]): void };
 """
-
-
-def camel(name: str) -> str:
-    """snake_case to camelCase: how JavaScript names functions."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 def declarations() -> str:
@@ -129,7 +126,7 @@ def signature(item: Capability, skip: int = 0, name: str = "") -> str:
         for p in item.params[skip:]
     )
     result = spell(item.returns, nothing="void")
-    given = result if item.oneway else f"Promise<{result}>"
+    given = result if item.oneway else f"Task<{result}>"
     return f"{camel(name or item.verb)}({params}): {given}"
 
 

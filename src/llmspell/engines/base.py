@@ -36,6 +36,12 @@ class Signature(NamedTuple):
     alias: str = ""
 
 
+def camel(name: str) -> str:
+    """snake_case to camelCase."""
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
 class Chunk(NamedTuple):
     """A compiled program: pure data, cacheable. `code` is the engine's own form of it."""
 
@@ -107,9 +113,24 @@ class Waiting(Answer):
 
 
 class Busy(Answer):
-    """The script used up its turn; `proceed` lets it go on."""
+    """The script used up its turn; `proceed` lets it go on.
 
-    __slots__ = ()
+    One that goes on meanwhile, in a thread of its own, gives the seconds it may be left to itself.
+    """
+
+    __slots__ = ("pause",)
+
+    def __init__(
+        self,
+        calls: list[Call] | None = None,
+        cancelled: list[int] | None = None,
+        ended: list[Ended] | None = None,
+        dropped: list[tuple[int, int]] | None = None,
+        near: tuple[str, ...] = (),
+        pause: float = 0.0,
+    ) -> None:
+        super().__init__(calls, cancelled, ended, dropped, near)
+        self.pause = pause
 
 
 class EngineUsage(NamedTuple):
@@ -267,7 +288,8 @@ class Engine(Protocol):
     `features` names what is truly there: the limits "steps" and "memory", "preempt" when a busy
     script gives way, "int64" when integers of 64 bits are exact (else one beyond 2^53 is an
     error), "locals" when errors can tell what variables held, "sandbox" when its library can be
-    narrowed, "reproduce" when a run can be restored. Asking for a limit that is not among them is
+    narrowed, "reproduce" when a run can be restored, "camel" when its functions are named in
+    camelCase. Asking for a limit that is not among them is
     a UsageError. `warm` is a small program: after it, everything an isolate needs is loaded.
     """
 

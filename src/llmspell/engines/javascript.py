@@ -10,8 +10,9 @@ from .base import Chunk, Signature, Store
 from .javascript_compiler import CHECKED, Checker, check, prelude
 from .javascript_isolate import JavaScriptIsolate
 from .javascript_sources import SUFFIXES
-from .javascript_threads import threads
-from .quickjs import Image, Vm, ticking
+from .javascript_threads import resting, threads
+from .quickjs import Image, Vm
+from .quickjs_clock import ticking
 from .quickjs_image import images, made_of
 
 MAX_SOURCE = 1024 * 1024
@@ -22,7 +23,7 @@ class JavaScriptEngine:
     """JavaScript and TypeScript behind the engine protocol."""
 
     warm = "export default 1"
-    features = frozenset({"steps", "preempt", "memory", "int64"})
+    features = frozenset({"steps", "preempt", "memory", "int64", "camel"})
 
     def __init__(self, name: str = "javascript", machine_code: bool = True) -> None:
         self.name = name
@@ -86,6 +87,7 @@ class JavaScriptEngine:
             ticking.start(self._image.engine)
             if self._locked:
                 threads.prepare()
+                resting.stop()
                 self._checker = Vm(self._image, Checker(), CHECKED)
         isolate = JavaScriptIsolate(self._image, self._output, self._modules, limits, alone)
         isolate.compile_with(self.compile)

@@ -30,7 +30,7 @@ from ..errors import (
     StackLimit,
 )
 from ..limits import Limits, mark
-from ..values import MAX_BYTES, decode, dumps
+from ..values import dumps
 from .base import (
     Answer,
     Busy,
@@ -42,9 +42,13 @@ from .base import (
     EngineUsage,
     Waiting,
 )
-from .javascript_sources import Sources
-from .javascript_threads import threads
+from .javascript_sources import Sources, ended
+from .javascript_threads import resting, threads
 from .quickjs import PAGE, Host, Image, Trapped, Vm
+
+PAUSE, MOST_PAUSE = 0.5, 0.008
+"""Of the seconds a turn has taken, the share it is left to itself before the host asks again; and
+the most. The loop does not wake for a thread that computes anyway."""
 
 SLOW_STOP = 0.1
 """Seconds the host waits for a script that is to stop, so that it can be told where it was."""
@@ -80,6 +84,8 @@ class JavaScriptIsolate(Host):
         self._entries: set[int] = set()
         self._sources = Sources()
         self._lock = threading.Lock()
+        self._using = threading.Lock()  # held by who works with the VM
+        self.rested, self.told = 0.0, False
         self._rest = threading.Lock()
         self._rest.acquire()
         self._inbox: deque[bytes] = deque()
@@ -206,7 +212,17 @@ class JavaScriptIsolate(Host):
         if running:
             self._wake()
         else:
-            self._vm.close()
+            with self._using:
+                self._vm.close()
+
+    def fold(self) -> None:
+        """Gives back the memory it does not need while it waits, if it still does."""
+        if self._using.acquire(blocking=False):
+            try:
+                if not (self._running or self._closed):
+                    self._vm.fold()
+            finally:
+                self._using.release()
 
     _steps = 0
     _ending = False
@@ -250,7 +266,9 @@ class JavaScriptIsolate(Host):
             out.ended += last.ended
             return _as(Done, out)
         if not rested:
-            return _as(Busy, out)
+            took = perf_counter() - began if (began := self._began) else 0.0
+            pause = min(took * PAUSE, MOST_PAUSE)
+            return Busy(out.calls, out.cancelled, out.ended, out.dropped, out.near, pause)
         if self._entries and not (self._in_flight or self._asking or out.calls or self._ending):
             self._ending = True
             return self.deadlock({})
@@ -284,24 +302,31 @@ class JavaScriptIsolate(Host):
                     self._rest.release()
                     break
                 message = self._inbox.popleft()
-            self._began = perf_counter()
-            self._time = None
-            try:
-                told = self._vm.turn(message)
-            except (Trapped, MemoryError) as error:
-                told = self._broken(error)
-            except Exception as error:  # noqa: BLE001 - a thread that ends unseen hangs the run
-                self._over = self._over or InternalError(f"{type(error).__name__}: {error}")
-                told = b""
-            began, self._began = self._began, 0.0
-            self._cpu += perf_counter() - began
-            if told:
-                self._receive(told)
-            elif self._over is None and not self._stopping:
-                # The prelude always tells something, unless there is no memory for it.
-                self._stopping = "memory"
+            with self._using:
+                self._take_turn(message)
         if closed:
-            self._vm.close()
+            with self._using:
+                self._vm.close()
+        elif self._entries and not self._alone:
+            resting.add(self)
+
+    def _take_turn(self, message: bytes) -> None:
+        self._began = perf_counter()
+        self._time = None
+        try:
+            told = self._vm.turn(message)
+        except (Trapped, MemoryError) as error:
+            told = self._broken(error)
+        except Exception as error:  # noqa: BLE001 - a thread that ends unseen hangs the run
+            self._over = self._over or InternalError(f"{type(error).__name__}: {error}")
+            told = b""
+        began, self._began = self._began, 0.0
+        self._cpu += perf_counter() - began
+        if told:
+            self._receive(told)
+        elif self._over is None and not self._stopping:
+            # The prelude always tells something, unless there is no memory for it.
+            self._stopping = "memory"
 
     def _broken(self, error: Exception) -> bytes:
         """What ends the run when the VM stopped in the middle."""
@@ -360,7 +385,7 @@ class JavaScriptIsolate(Host):
                     self._where = self._sources.frames(where)
                     self._stopping = a or ("steps" if stopped else "memory" if full else "")
                 elif kind == "done":
-                    out.ended.append(_ended(number, a.encode()))
+                    out.ended.append(ended(number, a.encode()))
                 else:
                     out.ended.append(Ended(number, error=self._sources.failure(a)))
             if self._stopping or self._over is not None:
@@ -383,11 +408,15 @@ class JavaScriptIsolate(Host):
 
     # What the VM asks while it runs. ------------------------------------------------------------
 
-    def stopped(self) -> bool:
+    def over(self) -> bool:
         """Whether the run is over."""
+        return self._over is not None or self._closed or bool(self._stopping)
+
+    def stopped(self) -> bool:
+        """The same; looks how much memory it takes."""
         if self._limits.memory is not None:
             self._held = max(0, self._vm.size() - self._vm.base)
-        return self._over is not None or self._closed or bool(self._stopping)
+        return self.over()
 
     def flush(self, text: str) -> str:
         """What a script that has not come to rest says: output, a limit, a question.
@@ -459,18 +488,6 @@ class JavaScriptIsolate(Host):
     def _limit_error(self, name: str) -> LimitExceeded:
         unit = {"memory": "bytes", "steps": "steps", "tasks": "tasks"}[name]
         return LIMIT_ERRORS[name](f"{getattr(self._limits, name)} {unit}")
-
-
-def _ended(number: int, value: bytes) -> Ended:
-    """The end of an entry with a value, which is not to be trusted."""
-    if len(value) > MAX_BYTES:
-        reason = f"the result is larger than {MAX_BYTES} bytes"
-        return Ended(number, error=ScriptRuntimeError(reason))
-    try:
-        decode(value)
-    except (ValueError, RecursionError) as error:
-        return Ended(number, error=ScriptRuntimeError(f"the result is no value: {error}"))
-    return Ended(number, value)
 
 
 def _as(kind: type[Answer], out: Answer) -> Answer:

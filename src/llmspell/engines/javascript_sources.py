@@ -19,7 +19,8 @@ from ..errors import (
     ScriptRuntimeError,
     ScriptSyntaxError,
 )
-from .base import Compile
+from ..values import MAX_BYTES, decode
+from .base import Compile, Ended
 
 SUFFIXES = (".js", ".mjs", ".ts", ".mts")
 
@@ -158,6 +159,18 @@ class Sources:
             return error
         assert isinstance(error, CapabilityError)
         return type(error)(error.message, code=error.code, capability="import", frames=frames)
+
+
+def ended(number: int, value: bytes) -> Ended:
+    """The end of an entry with a value, which is not to be trusted."""
+    if len(value) > MAX_BYTES:
+        reason = f"the result is larger than {MAX_BYTES} bytes"
+        return Ended(number, error=ScriptRuntimeError(reason))
+    try:
+        decode(value)
+    except (ValueError, RecursionError) as error:
+        return Ended(number, error=ScriptRuntimeError(f"the result is no value: {error}"))
+    return Ended(number, value)
 
 
 def _stem(path: str) -> str:

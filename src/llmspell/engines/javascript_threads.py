@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from queue import SimpleQueue
+from time import monotonic, sleep
 from typing import Protocol
 
 THREAD_STACK = 16 * 1024 * 1024
@@ -15,6 +17,20 @@ class Worker(Protocol):
 
     def work(self) -> None:
         """Takes them."""
+
+
+class Waiter(Protocol):
+    """What is at rest, and may be for long."""
+
+    rested: float
+    told: bool
+
+    def fold(self) -> None:
+        """Gives back what it does not need while it waits."""
+
+
+REST = 0.25
+"""Seconds a script waits before its memory is folded: a call of a few milliseconds is not."""
 
 
 class Threads:
@@ -54,5 +70,46 @@ class Threads:
                 self._idle.append(queue)
 
 
+class Resting:
+    """Has what waits for long give its memory back. In one thread, made when something waits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[Waiter] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._able = True
+
+    def stop(self) -> None:
+        """Does nothing from now on: a process that is locked down can start no thread."""
+        self._able = False
+
+    def add(self, waiter: Waiter) -> None:
+        """Notes that a script has come to rest."""
+        waiter.rested = monotonic()
+        if not self._able or waiter.told:
+            return
+        with self._lock:
+            told, waiter.told = waiter.told, True
+            if not told:
+                self._queue.put(waiter)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="javascript rest")
+                self._thread.daemon = True
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            waiter = self._queue.get()
+            sleep(max(0.0, waiter.rested + REST - monotonic()))
+            with self._lock:
+                waiter.told = waiter.rested + REST > monotonic()
+            if waiter.told:
+                self._queue.put(waiter)
+            else:
+                with suppress(Exception):  # what is not folded is only larger
+                    waiter.fold()
+
+
 threads = Threads()
+resting = Resting()
 """Those of this process."""

@@ -16,11 +16,18 @@ import struct
 import sys
 import threading
 from contextlib import suppress
-from time import sleep
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import wasmtime
 from wasmtime import _ffi as ffi
+
+from . import quickjs_memory
+from .quickjs_beside import CROSSED
+from .quickjs_clock import ticking
+from .quickjs_memory import Folded, unfold
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PAGE = 65536
 STACK = 4 * 1024 * 1024
@@ -29,24 +36,11 @@ STACK = 4 * 1024 * 1024
 LEFT = 4096
 """Bytes of the stack in the memory of a VM below which it is taken to be used up."""
 
-TICK = 0.004
-"""Seconds after which a running VM looks whether it is to stop."""
-
 LAST_TICKS = 8
 """Ticks a VM that is to stop may take until it is stopped within a built-in function."""
 
 COUNTED = 10_000
 """Calls and turns of loops of a script from one poll to the next."""
-
-POLL = """(module
-  (global $stop (export "stop") (mut i32) (i32.const 0))
-  (global $polls (export "polls") (mut i64) (i64.const 0))
-  (global $most (export "most") (mut i64) (i64.const 0x7fffffffffffffff))
-  (func (export "poll") (result i32)
-    (global.set $polls (i64.add (global.get $polls) (i64.const 1)))
-    (if (i64.ge_u (global.get $polls) (global.get $most)) (then (global.set $stop (i32.const 1))))
-    (global.get $stop)))"""
-"""What the VM asks now and then whether to go on. It counts, and takes no lock of the host's."""
 
 MOST_UNSEEN = 100_000
 """Promises that may have failed unseen at the same time: their reasons are noted by the host."""
@@ -65,6 +59,33 @@ class Trapped(Exception):
         self.deep = deep
 
 
+class Pristine:
+    """The memory of a VM that has run nothing, made when one that waits is compared with it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._vm: Vm | None = None
+        self._memory: quickjs_memory.Image | None = None
+        self._closed = False
+
+    def fold(self, vm: Vm, image: Image) -> Folded | None:
+        """What of the memory of a VM differs from that of its image; None where it is left."""
+        with self._lock:  # a process may end meanwhile
+            if self._closed:
+                return None
+            if self._memory is None:
+                self._vm = Vm(image, Host())
+                self._memory = quickjs_memory.Image(self._vm)
+            return self._memory.fold(vm)
+
+    def close(self) -> None:
+        """Frees it."""
+        with self._lock:
+            self._closed = True
+            if self._vm is not None:
+                self._vm.close()
+
+
 class Image(NamedTuple):
     """A module whose memory holds the prelude, and the numbers of its functions in there.
 
@@ -74,7 +95,9 @@ class Image(NamedTuple):
     engine: wasmtime.Engine
     module: wasmtime.Module
     poll: wasmtime.Module
+    crossing: wasmtime.Module
     linker: wasmtime.Linker
+    memory: Pristine
     door: int
     collect: int
     reason: int
@@ -99,9 +122,13 @@ class Host:
         """Gives the source of a module."""
         return None
 
-    def stopped(self) -> bool:
-        """Whether the script is to stop where it stands."""
+    def over(self) -> bool:
+        """Whether the script is to stop where it stands. Called in any thread."""
         return False
+
+    def stopped(self) -> bool:
+        """The same, in the thread that runs it: now and then while it does."""
+        return self.over()
 
 
 running = threading.local()
@@ -120,47 +147,80 @@ class Vm:
         self.host = host
         self._image = image
         self._store = wasmtime.Store(image.engine)
+        self._context = self._store._context()
         self._ticks = self._room = self._nothing = 0
         self._failed: dict[int, int] = {}
         self._fresh: dict[int, int] = {}
         self._seen: list[int] = []
         self._failures = 0
         self._funcs: dict[str, Any] = {}
-        self._polls = wasmtime.Instance(self._store, image.poll, []).exports(self._store)
+        self._folded: Folded | None = None
+        self._store.set_epoch_deadline(2**32)
+        self._polls = self._instance(image.poll, ())
         linker = ffi.wasmtime_linker_clone(image.linker.ptr())
         try:
-            self._instantiate(linker)
+            self._vm = self._linked(linker)
         finally:
             ffi.wasmtime_linker_delete(linker)
-        self._context = self._store._context()
-        self._memory: Any = self._exports["memory"]
+        given = [self._export(self._vm, name) for name in CROSSED]
+        self._crossing = self._instance(image.crossing, given)
+        self._memory = self._export(self._vm, "memory").of.memory
         self.base = self.size()
         self.limit_memory(memory)
         ffi.wasmtime_store_epoch_deadline_callback(
             self._store.ptr(), _on_tick, None, _on_tick_finalizer(0)
         )
 
-    def _instantiate(self, linker: Any) -> None:
-        poll: Any = self._polls["poll"]
-        item = poll._as_extern()
+    def _linked(self, linker: Any) -> Any:
+        item = self._export(self._polls, "poll")
+        made, trap = ffi.wasmtime_instance_t(), ctypes.POINTER(ffi.wasm_trap_t)()
         error = ffi.wasmtime_linker_define(
-            linker, self._store._context(), b"env", 3, b"host_interrupt", 14, ctypes.byref(item)
-        )
-        if error:
-            raise wasmtime.WasmtimeError._from_ptr(error)
-        instance = ffi.wasmtime_instance_t()
-        trap = ctypes.POINTER(ffi.wasm_trap_t)()
-        self._store.set_epoch_deadline(2**32)
-        error = ffi.wasmtime_linker_instantiate(
+            linker, self._context, b"env", 3, b"host_interrupt", 14, ctypes.byref(item)
+        ) or ffi.wasmtime_linker_instantiate(
             linker,
-            self._store._context(),
+            self._context,
             self._image.module.ptr(),
-            ctypes.byref(instance),
+            ctypes.byref(made),
             ctypes.byref(trap),
         )
         if error:
             raise wasmtime.WasmtimeError._from_ptr(error)
-        self._exports = wasmtime.Instance._from_raw(instance).exports(self._store)
+        return made
+
+    def _instance(self, module: wasmtime.Module, given: Sequence[Any]) -> Any:
+        places = (ffi.wasmtime_extern_t * len(given))(*given)
+        made, trap = ffi.wasmtime_instance_t(), ctypes.POINTER(ffi.wasm_trap_t)()
+        error = ffi.wasmtime_instance_new(
+            self._context,
+            module.ptr(),
+            places,
+            len(places),
+            ctypes.byref(made),
+            ctypes.byref(trap),
+        )
+        if error:
+            raise wasmtime.WasmtimeError._from_ptr(error)
+        return made
+
+    def _export(self, instance: Any, name: str) -> Any:
+        """An export by its name. Few are used, so that none is kept for those that are not."""
+        found, data = ffi.wasmtime_extern_t(), name.encode()
+        if not ffi.wasmtime_instance_export_get(
+            self._context, ctypes.byref(instance), data, len(data), ctypes.byref(found)
+        ):
+            raise KeyError(name)
+        return found
+
+    def _global(self, instance: Any, name: str, new: int | None = None) -> int:
+        """A number that an instance keeps, which is set to `new` where that is given."""
+        found, value = self._export(instance, name).of.global_, ffi.wasmtime_val_t()
+        place = ctypes.byref(found)
+        ffi.wasmtime_global_get(self._context, place, ctypes.byref(value))
+        wide = int(value.kind) == ffi.WASMTIME_I64.value
+        if new is not None:
+            setattr(value.of, "i64" if wide else "i32", new)
+            ffi.wasmtime_global_set(self._context, place, ctypes.byref(value))
+        return int(value.of.i64 if wide else value.of.i32)
 
     def limit_memory(self, memory: int | None) -> None:
         """Sets how many bytes the heap may grow by."""
@@ -168,27 +228,23 @@ class Vm:
 
     def limit_steps(self, steps: int | None) -> None:
         """Has the script stopped after so many steps, counted by COUNTED."""
-        most: Any = self._polls["most"]
-        most.set_value(self._store, 2**62 if steps is None else -(-steps // COUNTED))
+        self._global(self._polls, "most", 2**62 if steps is None else -(-steps // COUNTED))
 
     def steps(self) -> int:
         """Steps the script has taken."""
-        polls: Any = self._polls["polls"]
-        return int(polls.value(self._store)) * COUNTED
+        return self._global(self._polls, "polls") * COUNTED
 
     def stop(self) -> None:
         """Has the script stopped at its next step. In the thread that runs it."""
-        flag: Any = self._polls["stop"]
-        flag.set_value(self._store, 1)
+        self._global(self._polls, "stop", 1)
 
     def is_stopped(self) -> bool:
         """Whether the script was told to stop."""
-        flag: Any = self._polls["stop"]
-        return bool(flag.value(self._store))
+        return bool(self._global(self._polls, "stop"))
 
     def size(self) -> int:
         """Bytes of its memory."""
-        return int(self._memory.data_len(self._store))
+        return int(ffi.wasmtime_memory_data_size(self._context, ctypes.byref(self._memory)))
 
     def close(self) -> None:
         """Frees everything."""
@@ -200,8 +256,9 @@ class Vm:
         """Calls an export. Raises Trapped."""
         found = self._funcs.get(name)
         if found is None:
-            export: Any = self._exports[name]
-            found = self._funcs[name] = ctypes.byref(export._func), export._func
+            where = self._crossing if name in ("invoke", "turn", "collect") else self._vm
+            func = self._export(where, name).of.func
+            found = self._funcs[name] = ctypes.byref(func), func
         places = (ffi.wasmtime_val_raw_t * max(1, len(words)))()
         for i, word in enumerate(words):
             places[i].i64 = word & 0xFFFFFFFF
@@ -226,26 +283,26 @@ class Vm:
 
         What is beyond is no memory: addresses below 0 are the highest there are.
         """
-        top: Any = self._exports["__stack_pointer"]
-        return bool(top.value(self._store) < LEFT)
+        return self._global(self._vm, "__stack_pointer") < LEFT
 
     def read(self, at: int, size: int) -> bytes:
         """Bytes of the memory. Raises Trapped where there are none."""
         at &= 0xFFFFFFFF
         if size < 0 or at + size > self.size():
             raise Trapped("a text that is not in the memory")
-        return ctypes.string_at(self._address() + at, size)
+        return ctypes.string_at(self.address() + at, size)
 
     def write(self, at: int, data: bytes) -> None:
         """Writes to memory that the VM has given for it."""
         at &= 0xFFFFFFFF
         if at + len(data) > self.size():
             raise Trapped("a place that is not in the memory")
-        ctypes.memmove(self._address() + at, data, len(data))
+        ctypes.memmove(self.address() + at, data, len(data))
 
-    def _address(self) -> int:
+    def address(self) -> int:
+        """Where its memory begins."""
         address = ctypes.cast(
-            ffi.wasmtime_memory_data(self._context, ctypes.byref(self._memory._memory)),
+            ffi.wasmtime_memory_data(self._context, ctypes.byref(self._memory)),
             ctypes.c_void_p,
         ).value
         assert address is not None
@@ -272,38 +329,47 @@ class Vm:
         self.call("qjs_result_free")
         return told
 
-    def invoke(self, function: int, text: bytes = b"") -> tuple[int, int]:
-        """Calls a function of the VM with a text; gives a status, and its value or error."""
+    def _cross(self, how: str, function: int, text: bytes) -> int:
+        """Calls a function of the VM with a text, as CROSSING says."""
         if not self._room:
             self._nothing = self.call("new_undefined")
-            self._room = self.put(bytes(8))
-        at = self.put(text)
-        value = self.call("new_string", at, len(text))
-        self.call("qjs_free", at, len(text))
-        self.write(self._room, struct.pack("<i", value))
-        status = self.call("call_function", function, self._nothing, self._room, 1, self._room + 4)
-        if status == RAISED:
-            self.call("last_exception", self._room + 4)
-        self.call("free_value", value)
-        return status, self.word(self._room + 4)
+            self._room = self.put(bytes(16))
+        at = self.put(text) if text else self._room
+        return self.call(how, function, self._nothing, self._room, at, len(text))
 
     def turn(self, message: bytes) -> bytes:
         """One turn of the prelude: takes a message, does what can be done, gives the events."""
-        with ticking:
+        self._unfold()
+        ticking.enter(self)
+        try:
             self._ticks = 0
             self._store.set_epoch_deadline(1)
-            _, value = self.invoke(self._image.door, message)
-            self.call("free_value", value)
-            self.call("execute_pending_jobs")
+            self._cross("turn", self._image.door, message)
             self._tell()
             return self.collect()
+        finally:
+            ticking.leave(self)
 
     def collect(self, what: bytes = b"") -> bytes:
         """The events of a turn; of b"where", where the script stands in the middle of one."""
-        status, value = self.invoke(self._image.collect, what)
-        told = self.text(value) if status == OK else b""
-        self.call("free_value", value)
+        if self._cross("collect", self._image.collect, what) != OK:
+            return b""
+        size, at = struct.unpack("<2i", self.read(self._room + 8, 8))
+        told = self.read(at, size) if size else b""
+        self.call("qjs_result_free")
         return told
+
+    # While it waits. Not beside a turn.
+
+    def fold(self) -> None:
+        """Keeps of its memory what differs from its image, until the next turn."""
+        if self._folded is None:
+            self._folded = self._image.memory.fold(self, self._image)
+
+    def _unfold(self) -> None:
+        folded, self._folded = self._folded, None
+        if folded is not None:
+            unfold(self, folded)
 
     # Promises that failed, and that nobody has looked at. Each is held, so that its address stays
     # its own; the prelude is told of those that are still unseen when a turn has ended.
@@ -368,8 +434,12 @@ class Vm:
             return ""
         return self.text(self.word(out)).decode(errors="replace")
 
+    def is_over(self) -> bool:
+        """Whether it is to stop. In the thread of the clock: looks at nothing of the VM."""
+        return self._ticks > 0 or self.host.over()
+
     def tick(self) -> int:
-        """Every TICK while it runs. Gives the ticks until the next, or 0 to stop it at once."""
+        """Now and then while it runs, and every TICK once it is to stop. Gives 0 to end it now."""
         if self.host.stopped() or self.is_stopped():
             self._ticks += 1
             self.stop()
@@ -392,42 +462,3 @@ _on_tick_type, _, _on_tick_finalizer = (
     _types._wasmtime_store_epoch_deadline_callback.argtypes[i] for i in (1, 2, 3)
 )
 _on_tick = _on_tick_type(_tick)
-
-
-class _Ticker:
-    """Counts the time for all VMs of the process, while any runs."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._engine: wasmtime.Engine | None = None
-        self._count = 0
-
-    def start(self, engine: wasmtime.Engine) -> None:
-        """Starts the thread, unless there is one."""
-        with self._lock:
-            if self._engine is None:
-                self._engine = engine
-                threading.Thread(target=self._run, name="javascript clock", daemon=True).start()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._count += 1
-            if self._count == 1:
-                self._wake.set()
-
-    def __exit__(self, *raised: object) -> None:
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                self._wake.clear()
-
-    def _run(self) -> None:
-        assert self._engine is not None
-        while True:
-            self._wake.wait()
-            sleep(TICK)
-            self._engine.increment_epoch()
-
-
-ticking = _Ticker()

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import struct
 import sys
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import wasmtime
 from wasmtime import _ffi as ffi
 
 from .base import Store
-from .quickjs import OK, PAGE, POLL, STACK, Host, Image, Vm
+from .quickjs import OK, PAGE, STACK, Host, Image, Pristine, Vm
+from .quickjs_beside import BESIDE
 from .quickjs_guest import found_guest, guest, with_memory
 from .quickjs_imports import linked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NUMBERS = 0x7FF8000A
 """What is taken from the upper half of a number, so that it differs from those of other values."""
 
 
-HEAD = struct.Struct("<4I")
-"""What a kept image begins with: its numbers, and the size of its first module."""
+HEAD = struct.Struct("<5I")
+"""What a kept image begins with: its numbers, and the sizes of its first two modules."""
 
-SOURCES = ("quickjs.py", "quickjs_guest.py", "quickjs_image.py", "quickjs_imports.py")
+SOURCES = (
+    "quickjs.py",
+    "quickjs_beside.py",
+    "quickjs_guest.py",
+    "quickjs_image.py",
+    "quickjs_imports.py",
+)
 
 
 @cache
@@ -69,24 +81,25 @@ class Images:
         if data is not None:
             # A file of another version of wasmtime is refused by it, and replaced.
             with suppress(wasmtime.WasmtimeError, ValueError, struct.error):
-                *numbers, size = HEAD.unpack_from(data)
-                poll = wasmtime.Module.deserialize(engine, data[HEAD.size : HEAD.size + size])
-                module = wasmtime.Module.deserialize(engine, data[HEAD.size + size :])
-                return Image(engine, module, poll, linked(engine, module), *numbers)
+                *numbers, first, second = HEAD.unpack_from(data)
+                parts, at = [], HEAD.size
+                for size in (first, second, len(data) - HEAD.size - first - second):
+                    parts.append(_deserialized(engine, data, at, size))
+                    at += size
+                return _image(engine, parts[2], parts[:2], numbers)
         if self.store is not None:
             sys.stderr.write("note: preparing JavaScript for its first use\n")
         code, numbers_ = _prepared(prelude)
-        module = wasmtime.Module(engine, code)
-        poll = wasmtime.Module(engine, bytes(wasmtime.wat2wasm(POLL)))
+        module, beside = wasmtime.Module(engine, code), _beside(engine)
         if self.store is not None:
-            parts = poll.serialize(), module.serialize()
-            head = HEAD.pack(*numbers_, len(parts[0]))
-            self.store.store_image(digest, b"".join((head, *parts)))
-        return Image(engine, module, poll, linked(engine, module), *numbers_)
+            kept = [part.serialize() for part in (*beside, module)]
+            head = HEAD.pack(*numbers_, len(kept[0]), len(kept[1]))
+            self.store.store_image(digest, b"".join((head, *kept)))
+        return _image(engine, module, beside, numbers_)
 
     def _digest(self, prelude: str) -> bytes:
         """Names all that an image is made of: our code, the prelude, and the two packages."""
-        digest = sha256(f"{STACK} {POLL} {prelude}".encode())
+        digest = sha256(f"{STACK} {BESIDE} {prelude}".encode())
         for name in SOURCES:
             with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
                 digest.update(file.read())
@@ -100,16 +113,44 @@ images = Images()
 
 def _free(made: Image) -> None:
     """Frees it while there still is an interpreter to do so."""
-    for part in (made.linker, made.module, made.poll):
+    for part in (made.memory, made.linker, made.module, made.poll, made.crossing):
         part.close()
+
+
+def _image(
+    engine: wasmtime.Engine,
+    module: wasmtime.Module,
+    beside: Sequence[wasmtime.Module],
+    numbers: Sequence[int],
+) -> Image:
+    poll, crossing = beside
+    linker = linked(engine, module)
+    return Image(engine, module, poll, crossing, linker, Pristine(), *numbers)
+
+
+def _beside(engine: wasmtime.Engine) -> list[wasmtime.Module]:
+    return [wasmtime.Module(engine, bytes(wasmtime.wat2wasm(text))) for text in BESIDE]
+
+
+def _deserialized(engine: wasmtime.Engine, data: bytes, at: int, size: int) -> wasmtime.Module:
+    """A module out of a part of what was kept, which is not copied."""
+    if not 0 < size <= len(data) - at:
+        raise ValueError("a part is missing")
+    begin = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value
+    assert begin is not None
+    made = ctypes.POINTER(ffi.wasmtime_module_t)()
+    part = (ctypes.c_uint8 * size).from_address(begin + at)
+    error = ffi.wasmtime_module_deserialize(engine.ptr(), part, size, ctypes.byref(made))
+    if error:
+        raise wasmtime.WasmtimeError._from_ptr(error)
+    return wasmtime.Module._from_ptr(made)
 
 
 def _prepared(prelude: str) -> tuple[bytes, tuple[int, int, int]]:
     """The module with the heap after the prelude as its memory."""
     engine, code = _engine(quick=True), guest()
     module = wasmtime.Module(engine, code)
-    poll = wasmtime.Module(engine, bytes(wasmtime.wat2wasm(POLL)))
-    vm = Vm(Image(engine, module, poll, linked(engine, module), 0, 0, 0), Host())
+    vm = Vm(_image(engine, module, _beside(engine), (0, 0, 0)), Host())
     name = vm.put(b"flush")
     flush = vm.call("new_function", name, 5)
     made = vm.evaluate(prelude)

@@ -69,10 +69,13 @@ class CallsInFlight:
         """Gives the script its turns until it waits."""
         raise NotImplementedError
 
-    def _schedule(self) -> None:
+    def _schedule(self, pause: float = 0.0) -> None:
         if not self._scheduled and self._over is not None:
             self._scheduled = True
-            self._loop.call_soon(self._pump)
+            if pause:
+                self._loop.call_later(pause, self._pump)
+            else:
+                self._loop.call_soon(self._pump)
 
     def _has_room(self) -> bool:
         # A replay orders the answers that are there at the same time, so all of them must be.

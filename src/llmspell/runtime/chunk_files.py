@@ -113,7 +113,8 @@ class ChunkFiles:
         start = len(MAGIC) + MAC_BYTES
         if data[: len(MAGIC)] != MAGIC:
             return None
-        if not hmac.compare_digest(data[len(MAGIC) : start], self._mac(digest, data[start:])):
+        content = memoryview(data)[start:]  # of megabytes, which are not copied to be checked
+        if not hmac.compare_digest(data[len(MAGIC) : start], self._mac(digest, content)):
             return None
         if time() - os.stat(path).st_mtime > FRESH:
             os.utime(path)
@@ -155,8 +156,10 @@ class ChunkFiles:
             digest.update(text)
         return digest.digest()
 
-    def _mac(self, digest: bytes, data: bytes) -> bytes:
-        return hmac.digest(self._key, MAGIC + digest + data, "sha256")
+    def _mac(self, digest: bytes, data: bytes | memoryview) -> bytes:
+        signed = hmac.new(self._key, MAGIC + digest, "sha256")
+        signed.update(data)
+        return signed.digest()
 
     def _path(self, digest: bytes) -> str:
         return os.path.join(self.folder, f"{digest.hex()}.chunk")

@@ -54,8 +54,8 @@ class Driver(CallsInFlight):
     """One run. An `orderly` one gives answers only to a script that is at rest."""
 
     __slots__ = ("_began", "_broken", "_busy", "_counted", "_cpu_left", "_deadline", "_dropped",
-                 "_due", "_entries", "_handlers", "_last_entry", "_now", "_rest", "_spared",
-                 "_timer", "isolate", "limits", "meter", "neighbours", "result",
+                 "_due", "_entries", "_handlers", "_last_entry", "_now", "_pause", "_rest",
+                 "_spared", "_timer", "isolate", "limits", "meter", "neighbours", "result",
                  "turns")  # fmt: skip
 
     busy_drivers = 0
@@ -74,6 +74,7 @@ class Driver(CallsInFlight):
         self._entries: dict[int, asyncio.Future[Ended]] = {}
         self._last_entry = MAIN
         self._busy = False
+        self._pause = 0.0
         self._timer: asyncio.TimerHandle
         self._counted = self._spared = False
         self._broken: BaseException | None = None
@@ -149,7 +150,7 @@ class Driver(CallsInFlight):
                 self._turn()
                 if self._busy or self._now > give_way:
                     self._set_busy(True)
-                    self._schedule()
+                    self._schedule(self._pause)
                     return
         except BaseException as error:  # noqa: BLE001 - raised by finish(): a run must not hang
             self._broken = error
@@ -277,6 +278,7 @@ class Driver(CallsInFlight):
 
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
+        self._pause = answer.pause if isinstance(answer, Busy) else 0.0
         given_up = answer.cancelled and set(answer.cancelled)
         # Before the calls: they do not receive what a cancelled task had sent.
         if given_up:

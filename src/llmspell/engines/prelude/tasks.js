@@ -250,6 +250,11 @@ class Task extends Promise {
     return weakGet(states, this)?.over ?? false;
   }
 
+  // What it gives is iterated: for await (const piece of llm.stream(prompt)).
+  async *[Symbol.asyncIterator]() {
+    yield* await this;
+  }
+
   static get [Symbol.species]() {
     return Promise_;
   }
