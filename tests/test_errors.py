@@ -277,3 +277,24 @@ def test_a_value_that_was_raised_is_kept() -> None:
 def test_near_misses(name: str, known: list[str], ending: str) -> None:
     assert near_miss(name, known) == ending
     assert near_miss(name, iter(known)) == ending
+
+
+@pytest.mark.parametrize(
+    ("engine", "source"),
+    [
+        ("lua54", "local t = {json = {}} t.json.x()"),
+        ("lua54", "local nothing json.encode({}) nothing()"),
+        ("javascript", "const t = {json: {}}; t.json.x();"),
+        ("tengo", "t := {json: {}}; t.json.x()"),
+    ],
+)
+def test_what_a_script_has_itself_is_not_taken_for_a_misspelling(engine: str, source: str) -> None:
+    with pytest.raises(ScriptRuntimeError) as caught:
+        llmspell.run_sync(source, engine=engine)
+    assert "has no" not in caught.value.message
+
+
+def test_a_long_line_is_not_searched_for_misspellings() -> None:
+    with pytest.raises(ScriptRuntimeError) as caught:
+        llmspell.run_sync("llm.x() --" + " and so on" * 100)
+    assert caught.value.message == "attempt to call a nil value (field 'x')"

@@ -131,6 +131,7 @@ def test_a_file_holds_one_call_a_line_as_soon_as_it_is_answered(journal: Path) -
         "call": "time.iso",
         "args": "[0]",
         "value": '"1970-01-01T00:00:00+00:00"',
+        "seeds": [result.seed],
     }
     assert set(found[2]["error"]) >= {"type", "code", "message", "retryable"}
     assert [call.name for call in result.calls] == [line["call"] for line in found]
@@ -386,6 +387,29 @@ def test_a_file_that_cannot_be_written_is_the_callers_error(tmp_path: Path) -> N
     for path in (tmp_path, tmp_path / "none" / "x"):
         with pytest.raises(UsageError):
             Session(record=path)
+
+
+@pytest.mark.parametrize("engine", [*ENGINES, "javascript", "tengo"])
+def test_chance_is_recorded_with_the_first_call(engine: str, journal: Path) -> None:
+    source = {
+        "javascript": "await time.iso(0); export default [Math.random(), Math.random()];",
+        "tengo": 'rand := import("rand"); time.iso(0); result = [rand.intn(1000000000)]',
+    }.get(engine, "time.iso(0) return {math.random(), math.random(1000000000)}")
+    first = recorded(journal, source, engine=engine)
+    assert first.error is None
+    for _ in range(2):
+        again = replayed(journal, source, engine=engine)
+        assert (again.value, again.seed) == (first.value, first.seed)
+    assert recorded(journal, source, engine=engine).value != first.value
+    assert replayed(journal, source, engine=engine, seed=7).seed == 7
+
+
+@pytest.mark.parametrize("seeds", ["5", "[-1]", "[true]", '["1"]', "[2147483648]", "[null]"])
+def test_a_seed_that_is_none_is_the_callers_error(seeds: str, journal: Path) -> None:
+    call = '{"call": "time.iso", "args": "[0]", "value": "1", "seeds": SEEDS}'
+    journal.write_text(call.replace("SEEDS", seeds) + "\n")
+    with pytest.raises(UsageError, match="line 1 is not a recorded call"):
+        replayed(journal, "return 1")
 
 
 def test_an_empty_file_is_a_run_without_calls(journal: Path) -> None:

@@ -4,6 +4,8 @@ A journal is a file of JSON lines, one call each, in the order the answers came.
 matches calls by name and arguments and gives answers in the recorded order, so that calls in
 flight at the same time come back as they did. Calls whose whole effect is other calls or
 functions of the script (`again` in their declaration) are made again instead.
+
+Where the random numbers of each run started is told with the first call that is recorded after it.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class Recorder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path
+        self._seeds: list[int] = []
         self._file = self._open("w")
 
     def _open(self, mode: str) -> IO[str]:
@@ -51,6 +54,11 @@ class Recorder:
             return open(self._path, mode, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"cannot record to {self._path}: {error.strerror}") from None
+
+    def seed(self, given: int | None) -> int:
+        """The seed of a run that begins: the one it is given, or a new one. Noted."""
+        self._seeds.append(new_seed() if given is None else given)
+        return self._seeds[-1]
 
     def recorded(self, name: str, args: bytes) -> None:
         """Nothing is replayed while recording."""
@@ -67,6 +75,8 @@ class Recorder:
             }
         else:
             line["value"] = answer.decode()
+        if self._seeds:
+            line["seeds"], self._seeds = self._seeds, []
         if self._file.closed:
             self._file = self._open("a")
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -84,6 +94,7 @@ class Replayer:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._answers: dict[tuple[str, str], deque[Recorded]] = defaultdict(deque)
+        self._seeds: deque[int] = deque()
         self._name = os.path.basename(path)
         try:
             with open(path, encoding="utf-8") as file:
@@ -96,10 +107,17 @@ class Replayer:
             try:
                 if line and not _is_of_checkpoint(told := json.loads(line)):
                     name, args, answer = _read(told)
+                    self._seeds += _seeds(told)
                     self._answers[name, args].append(Recorded(number, answer))
             except (ValueError, KeyError, TypeError):
                 reason = f"line {number} is not a recorded call"
                 raise UsageError(f"cannot replay {path}: {reason}") from None
+
+    def seed(self, given: int | None) -> int:
+        """The seed of a run that begins: the one it is given, or that of the run recorded here."""
+        if given is not None:
+            return given
+        return self._seeds.popleft() if self._seeds else new_seed()
 
     def recorded(self, name: str, args: bytes) -> Recorded:
         """The next recorded answer to this call."""
@@ -114,6 +132,18 @@ class Replayer:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def new_seed() -> int:
+    """Where the random numbers of a run may start: from 0 to 2^31-1."""
+    return int.from_bytes(os.urandom(4)) >> 1
+
+
+def _seeds(line: dict[str, Any]) -> list[int]:
+    seeds = line.get("seeds", [])
+    if not all(type(seed) is int and 0 <= seed < 2**31 for seed in seeds):
+        raise ValueError
+    return list(seeds)
 
 
 def _is_of_checkpoint(line: Any) -> bool:

@@ -28,6 +28,7 @@ from ..spells.program import Program
 from ..values import CannotCross, decode, encode, refuse_references
 from .driver import Driver
 from .gate import Gate
+from .journal import new_seed
 from .result import Result
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Run:
             raise UsageError(f"the engine {name} cannot tell what variables held")
         self._sandbox = self._sandbox_of(session.sandbox)
         run_id = f"{int(time() * 1000):x}-{os.urandom(4).hex()}"
-        seed = int.from_bytes(os.urandom(4)) >> 1 if session.seed is None else session.seed
+        if session.journal is not None and inside is None:
+            seed = session.journal.seed(session.seed)
+        else:
+            seed = new_seed() if session.seed is None else session.seed
         self._keeping = keeping
         if keeping is not None:
             seed = keeping.check(self._engine, program, session, seed)
@@ -126,7 +130,7 @@ class Run:
             invoke=invoke or self.gate.call,
             write=self._write,
             load_module=self._load_module,
-            tools=session.toolbox,
+            tools=session.toolbox if inside is None else inside.toolbox,
             sources=self._sources,
             run_id=run_id,
             measure=self.driver.usage,
@@ -313,11 +317,12 @@ class Run:
             self.result.value = value
 
     def _located(self, error: LlmspellError) -> LlmspellError:
-        """The error without secrets, with the source line it names."""
+        """The error without secrets, with the source line it names and what may help."""
         from ..records import locate
+        from .misspellings import add_advice
 
         locate(error, self._sources, self._hide.data)
-        return error
+        return add_advice(error, self._session.names, self._engine)
 
     def _write(self, text: str) -> None:
         text = self._hide.text(text)
