@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,11 +26,13 @@ from llmspell.errors import (
 )
 from llmspell.host.llm import attachments
 from llmspell.host.llm import models as models_module
+from llmspell.host.llm.batches import asked_all
 from llmspell.host.llm.charges import PICTURE, size_of
 from llmspell.host.llm.chats import Chat
 from llmspell.host.llm.conversations import conversation_of, settings_of
 from llmspell.host.llm.embeddings import MAX_DIMENSIONS, MAX_TEXTS, embed, offline_vector
 from llmspell.host.llm.messages import (
+    BatchOptions,
     ChatOptions,
     ContentPart,
     EmbedOptions,
@@ -121,10 +124,43 @@ def test_every_option_reaches_the_provider(server: ModelServer) -> None:
     assert body["model"] == "echo"
 
 
+@pytest.mark.parametrize(
+    ("provider", "wanted"),
+    [
+        ("openai", {"stop": ["END"], "seed": 7, "reasoning_effort": "low"}),
+        ("anthropic", {"stop_sequences": ["END"], "max_tokens": 2000, "temperature": 0.5}),
+        ("gemini", {"stopSequences": ["END"], "seed": 7, "temperature": 0.5}),
+    ],
+)
+def test_stops_and_seeds_reach_each_provider_by_its_own_names(
+    server: ModelServer, provider: str, wanted: dict[str, Any]
+) -> None:
+    # Only a model that is known to reason is told how long it may.
+    name = "gpt-6-luna" if provider == "openai" else "echo"
+    options = ModelOptions(
+        stop=["END"], seed=7, max_tokens=2000,
+        temperature=None if provider == "openai" else 0.5,
+        reasoning="low" if provider == "openai" else None,
+    )  # fmt: skip
+    with suppress(ProviderFailure):  # there is no such model here; what was sent is what counts
+        asked(server, f"{provider}/{name}", [Message("user", "x")], options)
+    body = server.requests[-1].body
+    assert wanted.items() <= {**body, **body.get("generationConfig", {})}.items()
+
+
 @pytest.mark.parametrize("name", ["model", "Models", "max_tokens", "maxTokens", "n", "tools"])
 def test_provider_options_cannot_get_round_grants_and_budgets(name: str) -> None:
     with pytest.raises(BadArgument, match="is not for scripts to set"):
         settings_of(ModelOptions(provider_options={name: 1}))
+
+
+def test_provider_options_count_as_what_is_sent(server: ModelServer) -> None:
+    before = server.count()
+    for call in ("generate(%s)", "stream(%s):next()"):
+        asked = call % "'x', {provider_options = {user = ('y'):rep(10000)}}"
+        result = ran(server, f"llm.{asked}", limits={"tokens": 1000})
+        assert isinstance(result.error, BudgetExceeded)
+    assert server.count() == before
 
 
 def test_gemini_takes_no_provider_options(server: ModelServer) -> None:
@@ -197,6 +233,64 @@ def test_files_on_their_way_at_once_have_a_bound(
     assert isinstance(run(models_at(server.url), use)[0], Reply)
 
 
+def test_files_that_are_read_for_requests_have_the_same_bound(
+    server: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models_module, "MAX_CARRIED", 100)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-" + bytes(60))
+    source = """
+        local function ask()
+          local parts = {{type = "file", path = "a.pdf"}, {type = "file", url = params.url}}
+          local messages = {{role = "user", content = parts}}
+          local ok, e = pcall(llm.complete, {model = "local/attached", messages = messages})
+          return ok or e.code
+        end
+        return parallel({ask, ask, ask})
+    """
+    before = server.count("/slow")
+    url = server.url + "/slow?seconds=1"
+    result = ran(server, source, {"url": url}, folder=tmp_path, allow=["net:127.0.0.1"])
+    assert result.error is None
+    assert sorted(map(str, result.value)) == ["True", "too_large", "too_large"]
+    assert server.count("/slow") == before + 1, "the others were refused before they fetched more"
+
+
+def test_streams_with_files_that_nobody_reads_count_as_memory(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    (tmp_path / "big.pdf").write_bytes(b"%PDF-" + bytes(4 * 1024 * 1024))
+    source = """
+        local messages = {{role = "user", content = {{type = "file", path = "big.pdf"}}}}
+        local kept = {}
+        for i = 1, params.n do
+          local s = llm.stream(messages, {model = "local/attached"})
+          if params.keep then kept[i] = s else s:close() end
+        end
+        return "done"
+    """
+    given: dict[str, Any] = {"folder": tmp_path, "limits": {"memory": "64MB"}}
+    result = ran(server, source, {"n": 50, "keep": True}, **given)
+    assert isinstance(result.error, MemoryLimit)
+    result = ran(server, source, {"n": 50, "keep": False}, **given)
+    assert (result.error, result.value) == (None, "done")
+
+
+def test_what_a_closed_stream_was_asked_is_no_memory_of_the_run(server: ModelServer) -> None:
+    source = """
+        local text = ("x"):rep(100000)
+        for i = 1, 1000 do
+          local s = llm.stream(text)
+          s:close()
+          s = nil
+          pcall(llm.stream, text, { model = "nobody/x" })
+          if i % 50 == 0 then collectgarbage() end
+        end
+        return "done"
+    """
+    result = ran(server, source, limits={"memory": "64MB"})
+    assert (result.error, result.value) == (None, "done")
+
+
 # Vectors.
 
 
@@ -213,6 +307,13 @@ def test_vectors_come_over_http_and_are_charged(server: ModelServer, provider: s
     assert meter.usage.input_tokens == made.input_tokens > 0
     assert meter.usage.model_calls == 1
     assert (meter.reserved_tokens, meter.usage.output_tokens) == (0, 0)
+
+
+def test_a_server_of_vectors_cannot_give_tokens_back(server: ModelServer) -> None:
+    meter = Meter(Limits(tokens=100))
+    with pytest.raises(ProviderFailure):
+        embedded(server, "local/embed-below", ["x" * 40], meter)
+    assert (meter.usage.input_tokens, meter.reserved_tokens) == (0, 0)
 
 
 def test_vectors_have_a_price(server: ModelServer) -> None:
@@ -235,6 +336,28 @@ def test_anthropic_makes_no_vectors(server: ModelServer) -> None:
     with pytest.raises(ProviderFailure) as caught:
         embedded(server, "anthropic/claude", ["x"], Meter(Limits()))
     assert caught.value.code == "unsupported"
+
+
+def test_vectors_that_cannot_be_read_are_a_failure_of_the_provider(server: ModelServer) -> None:
+    for provider in ("openai", "local", "ollama"):
+        meter = Meter(Limits())
+        with pytest.raises(ProviderFailure) as caught:
+            embedded(server, f"{provider}/malformed-shape", ["x"], meter)
+        assert caught.value.code == "malformed"
+        assert meter.reserved_tokens == meter.usage.model_calls == 0
+
+
+def test_vectors_that_come_too_late_are_a_failure_not_cancelled(server: ModelServer) -> None:
+    meter = Meter(Limits())
+
+    async def use(models: Models) -> None:
+        with pytest.raises(ProviderFailure, match=r"within 0\.1 s"):
+            await embed(models, "local/slow-5000", ["x"], EmbedOptions(timeout=0.1), meter)
+        tally = models.tallies.of(meter)["local"]
+        assert (tally.failures, tally.cancelled, tally.last_error) == (1, 0, "timeout")
+
+    run(models_at(server.url), use)
+    assert meter.usage.input_tokens == 1, "what was sent is charged"
 
 
 def test_as_many_vectors_as_may_be_asked_for_may_cross() -> None:
@@ -289,6 +412,19 @@ def test_a_batch_asks_no_more_at_the_same_time_than_it_says(server: ModelServer)
 
 
 # An Ollama.
+
+
+def test_replies_of_a_batch_count_as_memory_until_it_ends() -> None:
+    meter = Meter(Limits(memory=10_000))
+
+    async def invoke(name: str, request: Any) -> Any:
+        return {"content": "x" * 3000, "reasoning": "y" * 1000}
+
+    ctx: Any = SimpleNamespace(meter=meter, invoke=invoke)
+    assert len(asyncio.run(asked_all(ctx, ["a", "b"], BatchOptions()))) == 2
+    assert meter.held_bytes == 0
+    with pytest.raises(MemoryLimit):
+        asyncio.run(asked_all(ctx, ["a", "b", "c"], BatchOptions()))
 
 
 def test_models_of_an_ollama_that_answers_are_listed(server: ModelServer) -> None:

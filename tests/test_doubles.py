@@ -50,6 +50,49 @@ def test_a_double_stands_for_a_real_model() -> None:
     assert double.asked == 3
 
 
+def test_a_double_makes_the_vectors_of_the_offline_model() -> None:
+    source = """
+        llm.providers.create_mock("m", { "x" })
+        local plain = llm.embed("the cat", { model = "test" }).vectors[1]
+        local out = {}
+        for i, model in ipairs({ "openai", "openai/text-embedding-3-large", "m", "mock/m", "" }) do
+          local made = llm.embed("the cat", { model = model ~= "" and model or nil })
+          out[i] = { made.model, made.cost, #made.vectors[1] == #plain }
+        end
+        return out
+    """
+    found = spell(source, models={"openai/*": scripted("x"), "d": scripted("x")}, model="mock/d")
+    names = ["openai/text-embedding-3-small", "openai/text-embedding-3-large",
+             "mock/m", "mock/m", "mock/d"]  # fmt: skip
+    assert [name for name, _, _ in found] == names
+    assert all(same for _, _, same in found)
+    assert found[0][1] > 0 and found[2][1] == 0
+
+
+def test_a_pool_makes_no_vectors() -> None:
+    source = """
+        local pool = llm.pool.create("p", { "test/offline" })
+        llm.embed("x", { model = "pool/p" })
+    """
+    error = error_of(source)
+    assert error.code == "unsupported"
+
+
+def test_doubles_count_as_memory_until_they_are_removed() -> None:
+    source = """
+        local answers = {}
+        for i = 1, 1000 do answers[i] = "" end
+        for i = 1, params.n do
+          llm.providers.create_mock("m" .. i, answers)
+          if params.remove then llm.providers.remove("m" .. i) end
+        end
+        return "done"
+    """
+    limits = {"memory": "8MB"}
+    assert error_of(source, {"n": 30}, limits=limits).code == "memory"
+    assert spell(source, {"n": 30, "remove": True}, limits=limits) == "done"
+
+
 def test_a_double_can_be_the_default_model() -> None:
     assert spell("return llm.generate('x')", models={"m": scripted("hi")}, model="mock/m") == "hi"
 
@@ -253,6 +296,16 @@ def test_a_server_of_ones_own_gets_no_key(secrets: None, server: ModelServer) ->
     for request in sent:
         assert KEY not in str(request), "no secret in any header or body"
         assert set(request.headers) <= SENT
+
+
+def test_a_server_of_ones_own_makes_vectors(secrets: None, server: ModelServer) -> None:
+    source = """
+        llm.providers.create("lab", { base_url = params.url .. "/v1" })
+        return #llm.embed({ "a", "b" }, { model = "lab/embed" }).vectors
+    """
+    before = len(server.requests)
+    assert spell(source, {"url": server.url}, allow=granted(server)) == 2
+    assert KEY not in str(server.requests[before:])
 
 
 def test_a_server_of_ones_own_needs_a_grant(server: ModelServer) -> None:

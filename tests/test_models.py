@@ -20,7 +20,9 @@ from llmspell.errors import BadArgument, BudgetExceeded, ProviderFailure
 from llmspell.host.llm.failures import FAILURES
 from llmspell.host.llm.kinds import KINDS
 from llmspell.host.llm.messages import Message, ModelInfo, ModelOptions, Reply, TokenUsage
-from llmspell.host.llm.models import OFFLINE, OFFLINE_NOTICE, Models
+from llmspell.host.llm.modelinfo import ModelFacts
+from llmspell.host.llm.models import MAX_BUILT, OFFLINE, OFFLINE_NOTICE, Models
+from llmspell.host.llm.providers import MAX_NAME
 from llmspell.host.llm.streams import PIECES_AHEAD
 from llmspell.host.settings import PROVIDER_KINDS, Environment, ProviderSettings, Settings
 from llmspell.limits import Limits, Meter
@@ -214,6 +216,34 @@ def test_unknown_names_say_what_to_write(wanted: str, code: str, part: str) -> N
         name_of(wanted)
     assert caught.value.code == code
     assert part in caught.value.message
+
+
+def test_a_name_has_a_bound(server: ModelServer) -> None:
+    long = "openai/" + "x" * MAX_NAME
+    with pytest.raises(BadArgument, match=f"at most {MAX_NAME} characters, got {len(long)}"):
+        name_of(long)
+    facts = ModelFacts(models_at(server.url))
+    with pytest.raises(BadArgument, match="characters"):
+        facts.get("openai/gpt-4o" + "x" * MAX_NAME)
+    with pytest.raises(BadArgument, match="characters"):
+        facts.estimate(long, 1, 1)
+
+
+def test_any_number_of_names_may_be_asked_and_few_are_kept(server: ModelServer) -> None:
+    async def use(models: Models) -> None:
+        first = models.model("local/echo")
+        late = asyncio.create_task(
+            models.request("local/slow-300", HELLO, ModelOptions(), Meter(Limits()))
+        )
+        for n in range(MAX_BUILT + 10):
+            await asyncio.sleep(0)
+            models.model(f"local/say-{n}")
+            assert models.model("local/echo") is first, "what is asked again and again is kept"
+        assert len(models._built) == MAX_BUILT
+        assert "local/slow-300" not in models._built
+        assert (await late).content == "slow", "one that is asked just now goes on"
+
+    run(models_at(server.url), use)
 
 
 def test_the_configuration_file_may_name_every_kind() -> None:

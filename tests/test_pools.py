@@ -54,6 +54,7 @@ class Bench:
         providers = {
             "local": ProviderSettings("openai_compatible", server.url + "/v1", "LOCAL_KEY"),
             "gone": ProviderSettings("openai_compatible", nowhere + "/v1", "LOCAL_KEY"),
+            "gem": ProviderSettings("gemini", server.url, "LOCAL_KEY"),
         }
         environment = Environment({"LOCAL_KEY": "some-key", "OPENAI_API_KEY": ""})
         self.models = Models(Settings(providers=providers, timeout=20), environment)
@@ -73,9 +74,9 @@ class Bench:
             f"p{count}", given, strategy, PoolOptions(**options), self.name
         )
 
-    async def ask(self, pool: Pool, text: str = "hello there") -> Reply:
+    async def ask(self, pool: Pool, text: str = "hello there", **options: Any) -> Reply:
         return await self.models.request(
-            pool.name, [Message("user", text)], ModelOptions(), self.meter
+            pool.name, [Message("user", text)], ModelOptions(**options), self.meter
         )
 
     async def read(self, pool: Pool) -> tuple[list[str], Reply | None]:
@@ -188,6 +189,18 @@ def test_a_model_without_key_is_passed_over(bench: Bench) -> None:
     run(bench, use)
 
 
+def test_a_model_that_takes_no_such_options_is_passed_over(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        for members in (("gem/echo", "local/echo"), ("local/fail-500", "gem/echo", "local/echo")):
+            pool = await bench.pool(*members)
+            reply = await bench.ask(pool, provider_options={"logprobs": True})
+            assert reply.model == "local/echo"
+            assert bench.server.requests[-1].body["logprobs"] is True
+        assert not bench.server.count("/v1beta"), "none is asked without the options it was given"
+
+    run(bench, use)
+
+
 def test_when_all_fail_the_error_tells_of_each(bench: Bench) -> None:
     async def use(bench: Bench) -> None:
         pool = await bench.pool("local/fail-500", "gone/any")
@@ -211,6 +224,8 @@ def test_a_stream_that_breaks_off_later_is_not_begun_again(bench: Bench) -> None
             while await stream.next() is not None:
                 pass
         assert bench.asked() == ["stream-break"]
+        broken = pool.metrics()[0]
+        assert (broken.failures, broken.last_error, broken.active) == (1, "unreachable", 0)
 
     run(bench, use)
 
@@ -249,6 +264,46 @@ def test_weighted_keeps_the_shares(bench: Bench) -> None:
             pool.set_weight("local/say-aa", 1)
         with pytest.raises(ValueError, match="weight"):
             pool.set_weight("local/say-a", -1)
+
+    run(bench, use)
+
+
+def test_a_dead_model_gives_its_turns_and_its_share_to_all_others(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        members = ("local/say-a", "local/say-b", "local/fail-500")
+        for strategy in ("weighted", "round_robin"):
+            pool = await bench.pool(*members, strategy=strategy, failure_threshold=1)
+            await asyncio.gather(*(bench.ask(pool) for _ in range(3)))
+            assert (await pool.health())[2].state == "open"
+            said = [(await bench.ask(pool)).content for _ in range(6)]
+            assert sorted(said) == ["a", "a", "a", "b", "b", "b"], strategy
+
+    run(bench, use)
+
+
+def test_to_wait_takes_no_turn(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool(
+            PoolMember("local/busy-1", weight=3), PoolMember("local/away-1", weight=1),
+            strategy="weighted",
+        )  # fmt: skip
+        await bench.ask(pool)  # both refuse, it waits, and asks the heavier one again
+        said = [(await bench.ask(pool)).model for _ in range(4)]
+        assert sorted(said) == ["local/away-1", *["local/busy-1"] * 3]
+
+    run(bench, use)
+
+
+def test_least_used_counts_a_stream_until_its_end(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool("local/drip-200", "local/say-b", strategy="least_used")
+        stream = bench.models.stream(pool.name, HELLO, ModelOptions(), bench.meter)
+        assert (await stream.next() or "").startswith("one")
+        assert {(await bench.ask(pool)).content for _ in range(3)} == {"b"}
+        assert pool.metrics()[0].active == 1
+        while await stream.next() is not None:
+            pass
+        assert (pool.metrics()[0].active, pool.metrics()[0].output_tokens) == (0, 4)
 
     run(bench, use)
 
@@ -293,6 +348,68 @@ def test_fastest_cancels_the_losers_and_charges_what_they_used(bench: Bench) -> 
     while bench.server.open_connections and time.monotonic() < end:
         time.sleep(0.01)
     assert bench.server.open_connections == 0, "the losers' connections are closed"
+
+
+def test_a_stream_of_the_fastest_comes_as_it_is_said(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool(
+            "local/slow-30000", "local/fail-500", "local/drip-100", strategy="fastest"
+        )
+        pieces, reply = await bench.read(pool)
+        assert len(pieces) > 1, "not in one piece"
+        assert "".join(pieces) == "one two three four"
+        assert reply is not None and (reply.model, reply.output_tokens) == ("local/drip-100", 4)
+        slow, failing, quick = pool.metrics()
+        assert (slow.cancelled, failing.failures, quick.output_tokens) == (1, 1, 4)
+        assert all(metrics.active == 0 for metrics in (slow, failing, quick))
+        # The winner, and what was sent to the one that was cancelled; the one that failed is free.
+        assert (bench.meter.usage.model_calls, bench.meter.usage.output_tokens) == (2, 4)
+        assert bench.meter.reserved_tokens == 0
+
+    run(bench, use)
+    end = time.monotonic() + 20
+    while bench.server.open_connections and time.monotonic() < end:
+        time.sleep(0.01)
+    assert bench.server.open_connections == 0
+
+
+def test_of_streams_that_begin_together_one_is_told(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        names = [f"local/say-{'-'.join([letter] * 200)}" for letter in "abcdef"]
+        pool = await bench.pool(*names, strategy="fastest")
+        for _ in range(5):
+            pieces, reply = await bench.read(pool)
+            assert reply is not None and reply.content == "".join(pieces)
+            assert len(set(reply.content.split())) == 1 and len(reply.content.split()) == 200
+        assert all(metrics.active == 0 for metrics in pool.metrics())
+        assert bench.meter.reserved_tokens == 0
+
+    run(bench, use)
+
+
+def test_a_stream_of_the_fastest_is_closed_early_and_fails_as_any(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool("local/drip-1000", "local/slow-30000", strategy="fastest")
+        stream = bench.models.stream(pool.name, HELLO, ModelOptions(), bench.meter)
+        assert (await stream.next() or "").startswith("one")
+        await stream.close()
+        assert [metrics.active for metrics in pool.metrics()] == [0, 0]
+        bad = await bench.pool("local/fail-500", "gone/any", strategy="fastest")
+        with pytest.raises(ProviderFailure) as caught:
+            await bench.read(bad)
+        assert caught.value.code == "pool_failed"
+        broken = await bench.pool("local/stream-break", strategy="fastest")
+        stream = bench.models.stream(broken.name, HELLO, ModelOptions(), bench.meter)
+        assert (await stream.next() or "").startswith("one")
+        with pytest.raises(ProviderFailure):
+            while await stream.next() is not None:
+                pass
+
+    run(bench, use)
+    end = time.monotonic() + 20
+    while bench.server.open_connections and time.monotonic() < end:
+        time.sleep(0.01)
+    assert bench.server.open_connections == 0
 
 
 def test_fastest_cancelled_leaves_nothing_behind(bench: Bench) -> None:
@@ -367,6 +484,29 @@ def test_consensus_by_a_judge(bench: Bench) -> None:
     run(bench, use)
 
 
+def test_a_judge_is_one_of_the_providers_that_may_fail(bench: Bench) -> None:
+    async def judged(bench: Bench, judge: str) -> ProviderFailure:
+        pool = await bench.pool(
+            "local/say-a", "local/say-b",
+            strategy="consensus", agreement="judge", judge=judge, timeout=0.5,
+        )  # fmt: skip
+        with pytest.raises(ProviderFailure) as caught:
+            await bench.ask(pool)
+        return caught.value
+
+    async def use(bench: Bench) -> None:
+        began = time.monotonic()
+        slow = await judged(bench, "local/slow-30000")
+        assert time.monotonic() - began < 15, "it costs no more than its timeout"
+        assert (slow.code, slow.message.partition(" ")[0]) == ("timeout", "local/slow-30000")
+        failing = await judged(bench, "local/fail-500")
+        assert (failing.code, failing.message.partition(" ")[0]) == ("server_error", "local")
+        gone = await judged(bench, "gone/any")
+        assert "cannot talk to gone at http://127.0.0.1" in gone.message
+
+    run(bench, use)
+
+
 def test_consensus_without_enough_answers(bench: Bench) -> None:
     async def use(bench: Bench) -> None:
         pool = await bench.pool("local/say-one", "local/fail-500", "gone/any", strategy="consensus")
@@ -380,6 +520,33 @@ def test_consensus_without_enough_answers(bench: Bench) -> None:
         assert (await bench.ask(slow)).content == "one", "a slow one costs its timeout only"
 
     run(bench, use)
+
+
+def test_no_consensus_is_begun_that_cannot_be_found(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        limited = [PoolMember(f"local/say-{n}", requests_per_minute=1) for n in ("x", "x.")]
+        pool = await bench.pool(
+            *limited, "local/say-X", strategy="consensus", when_limited="refuse", min_answers=2
+        )
+        assert (await bench.ask(pool)).content == "x"
+        with pytest.raises(ProviderFailure, match="only 1 of 2 may be asked now") as caught:
+            await bench.ask(pool)
+        assert caught.value.code == "rate_limited" and failure(caught)["retry_after"] > 50
+        assert len(bench.asked()) == 3, "the one that may be asked was not"
+
+    run(bench, use)
+
+
+def test_a_budget_ends_a_consensus_at_once(server: ModelServer, nowhere: str) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool("local/slow-30000", "local/say-b", strategy="consensus")
+        began = time.monotonic()
+        with pytest.raises(BudgetExceeded):
+            await bench.ask(pool)
+        assert time.monotonic() - began < 15
+        assert bench.meter.reserved_tokens == 0
+
+    run(Bench(server, nowhere, tokens=200), use)
 
 
 @pytest.mark.parametrize(
@@ -455,7 +622,33 @@ def test_half_open_lets_one_through_at_a_time(bench: Bench) -> None:
     run(bench, use)
 
 
+def test_who_comes_while_a_model_is_tried_waits_for_that(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        pool = await bench.pool("local/fail-first-1", failure_threshold=1, reset_timeout=0.2)
+        with pytest.raises(ProviderFailure):
+            await bench.ask(pool)
+        await asyncio.sleep(0.3)
+        replies = await asyncio.gather(*(bench.ask(pool) for _ in range(5)))
+        assert {reply.content for reply in replies} == {"echo: hello there"}
+        told = pool.metrics()[0]
+        assert (told.requests, told.failures) == (6, 1) and len(bench.asked()) == 6
+
+    run(bench, use)
+
+
 # Retry-After and limits a minute
+
+
+def test_retry_after_of_a_provider_that_is_away_is_waited_for(bench: Bench) -> None:
+    async def use(bench: Bench) -> None:
+        began = time.monotonic()
+        assert (await bench.ask(await bench.pool("local/away-1"))).content == "echo: hello there"
+        assert time.monotonic() - began >= 1
+        pool = await bench.pool("local/away-300", "local/echo")
+        await bench.ask(pool)
+        assert 290 < (await pool.health())[0].retry_after <= 300
+
+    run(bench, use)
 
 
 def test_retry_after_is_waited_for(bench: Bench) -> None:

@@ -24,6 +24,7 @@ from llmspell.errors import BadArgument, CapabilityError, ConfigError, DiskLimit
 from llmspell.host import confined
 from llmspell.host.files import database as database_program
 from llmspell.host.formats import differences, patterns, tables, templates, xml, yaml
+from llmspell.host.net import web_search
 from llmspell.host.settings import Settings
 
 
@@ -305,11 +306,79 @@ def test_the_web_is_searched_with_the_server_of_the_settings(
         assert refused(tmp_path, source, **given) == code
 
 
+DUCKDUCKGO = """
+<div class="result results_links result--ad"><h2 class="result__title">
+ <a rel="nofollow" class="result__a" href="//duckduckgo.com/y.js?ad_domain=x.example">Buy Lua</a></h2>
+ <a class="result__snippet" href="//duckduckgo.com/y.js?ad_domain=x.example">an advertisement</a></div>
+<div class="result results_links results_links_deep web-result">
+ <h2 class="result__title"><a rel="nofollow" class="result__a"
+  href="//duckduckgo.com/l/?uddg=https%3A%2F%2Fwww.lua.example%2Fa%3Fx%3D1%26y%3D2&amp;rut=0a1b">
+  The Language <b>Lua</b> &amp; more</a></h2>
+ <a class="result__url" href="//duckduckgo.com/l/?uddg=https%3A%2F%2Fwww.lua.example%2F"> lua.example </a>
+ <a class="result__snippet" href="//duckduckgo.com/l/?uddg=x">small, <b>fast</b>&#x27;s
+   best</a></div>
+<div class="result web-result"><a class="result__a" href="http://plain.example/">Plain</a></div>
+<div class="result web-result"><a class="result__a" href="javascript:alert(1)">Script</a></div>
+<div class="nav-link"><a href="/feedback.html">Feedback</a></div>
+"""
+
+
+def test_the_web_is_searched_with_duckduckgo(
+    tmp_path: Path, searched: tuple[type[SearxNG], str]
+) -> None:
+    handler, url = searched
+    handler.body = DUCKDUCKGO
+    source = "return http.search('lua & c', {limit = params.limit, language = 'de'})"
+    settings = Settings(search_url=url + "/html/", search_engine="duckduckgo")
+    given: Any = {"level": "trusted", "settings": settings}
+    assert refused(tmp_path, source, {"limit": 5}, **given) == "denied"
+    assert handler.asked == []
+    given["allow"] = ["net:127.0.0.1"]
+    first = {
+        "title": "The Language Lua & more",
+        "url": "https://www.lua.example/a?x=1&y=2",
+        "snippet": "small, fast's best",
+    }
+    second = {"title": "Plain", "url": "http://plain.example/", "snippet": ""}
+    assert ran(tmp_path, source, {"limit": 5}, **given) == [first, second]
+    assert ran(tmp_path, source, {"limit": 1}, **given) == [first]
+    assert handler.asked == [{"q": ["lua & c"]}] * 2
+    handler.body = '<div class="no-results">No results found</div>'
+    assert ran(tmp_path, source, {"limit": 5}, **given) == []
+    for status, body, code in [
+        (202, "<form id='challenge-form'>", "refused"),
+        (403, "", "refused"),
+        (429, "", "status"),
+        (200, "<html>another page</html>", "malformed"),
+        (200, '<a class="result__a" href="http://[">x</a>', "malformed"),
+    ]:
+        handler.status, handler.body = status, body
+        assert refused(tmp_path, source, {"limit": 5}, **given) == code
+
+
+def test_a_hostile_page_of_results_is_read_in_linear_time() -> None:
+    for page in ("<a " * 10**6, '<a class="result__a" href="' + "<" * 10**6, "<a x>" + "<" * 10**6,
+                 '<a class="result__a" href="http://x.example">' * 50_000,
+                 f'<a class="result__a" href="http://x.example">&#{"9" * 10**6};'):  # fmt: skip
+        began = time.process_time()
+        list(web_search._results(page))
+        assert time.process_time() - began < 10
+
+
 def test_only_the_users_own_file_says_where_searches_go(tmp_path: Path) -> None:
     (tmp_path / "llmspell.toml").write_text('search_url = "http://evil.example"\n')
     with pytest.raises(ConfigError, match="search_url can only be set in"):
         Settings.load({"HOME": str(tmp_path)}, tmp_path)
+    (tmp_path / "llmspell.toml").write_text('search_engine = "duckduckgo"\n')
+    with pytest.raises(ConfigError, match="search_engine can only be set in"):
+        Settings.load({"HOME": str(tmp_path)}, tmp_path)
     own = tmp_path / "own.toml"
+    own.write_text('search_engine = "duckduckgoo"\n')
+    with pytest.raises(ConfigError, match="one of searxng, duckduckgo; did you mean duckduckgo"):
+        Settings.load({"LLMSPELL_CONFIG": str(own)}, tmp_path)
+    own.write_text('search_engine = "duckduckgo"\n')
+    found = Settings.load({"LLMSPELL_CONFIG": str(own)}, tmp_path)
+    assert (found.search_engine, found.search_url) == ("duckduckgo", None)
     own.write_text('search_url = "localhost"\n')
     with pytest.raises(ConfigError, match="search_url must begin with http"):
         Settings.load({"LLMSPELL_CONFIG": str(own)}, tmp_path)

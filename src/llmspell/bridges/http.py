@@ -125,12 +125,13 @@ async def fetch(ctx: Context, url: str) -> Page:
 async def search(
     ctx: Context, query: str, options: WebSearchOptions = WebSearchOptions()
 ) -> list[WebResult]:
-    """Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
-    grant as any other.
+    """Searches the web as the settings say: with a SearXNG server (`search_url`), or DuckDuckGo
+    (`search_engine`). The host needs a grant as any other.
 
     query: what to search for.
     options: how many results, and in which language.
     returns: the results, the best first.
     """
-    server = ctx.services.settings.search_url
-    return await web_search.search(ctx.services.http, server, query, options)
+    settings = ctx.services.settings
+    where = (settings.search_engine, settings.search_url)
+    return await web_search.search(ctx.services.http, *where, query, options)

@@ -132,6 +132,20 @@ def count_tokens(ctx: Context, text: str | list[Message]) -> int:
     return estimate(text)
 
 
+@capability("llm.split_text", since="0.1")
+def split_text(ctx: Context, text: str, max_tokens: int) -> list[str]:
+    """Cuts a long text into parts that a model can take: after a paragraph, a line, a sentence or
+    a word where there is one. Joined they are the text again. Nobody is asked.
+
+    text: the text.
+    max_tokens: the most tokens of a part, as llm.count_tokens counts them.
+    returns: the parts, 10,000 at most.
+    """
+    from ..host.llm.splits import split_text
+
+    return split_text(text, max_tokens)
+
+
 @capability("llm.set_defaults", since="0.1", again=True)
 def set_defaults(ctx: Context, options: ModelOptions) -> None:
     """Sets what holds for all later requests of `llm` in this run that do not say otherwise.

@@ -31,7 +31,8 @@ async def create(
     models: its models, in order: names, or maps with a weight, a timeout and limits.
     strategy: who is asked. "fallback": the first, the next one when it fails. "round_robin",
         "weighted", "least_used": another one each time, and the next one when it fails.
-        "fastest": all at once, the first answer counts and the other requests are cancelled.
+        "fastest": all at once, the first answer (of a stream: the first piece) counts and the
+        other requests are cancelled.
         "consensus": all at once, and the answer that they agree on.
     options: when a model is given up, and how they agree.
     returns: the pool.
@@ -108,8 +109,8 @@ async def stream(
 ) -> Stream:
     """Asks a pool and gives the answer piece by piece, as it comes.
 
-    Another model is asked as long as there was no piece. An answer of "fastest" or "consensus"
-    comes in one piece.
+    Another model is asked as long as there was no piece. Of "fastest" the model with the first
+    piece goes on alone. An answer of "consensus" comes in one piece.
 
     pool: the pool.
     prompt: what to say to the model.

@@ -67,6 +67,11 @@ class Breaker:
         # A clock that was set back must not keep it open for longer.
         return self._options.reset_timeout - max(0.0, await clock() - opened)
 
+    @property
+    def trying(self) -> bool:
+        """Whether as many calls as it lets through try it just now."""
+        return self._opened is not None and self._trials >= self._options.half_open_max
+
     async def call(self, function: Callable[[], Awaitable[Any]], clock: Clock) -> Any:
         """Runs the function unless it is open."""
         trial = self._opened is not None

@@ -30,6 +30,7 @@ LIBRARIES = {
     "llm.pool": ("llmspell.host.llm.models", "llmspell.host.pools.pooled"),
     "llm.providers": ("llmspell.host.llm.models", "llmspell.host.doubles.scripted"),
     "mcp": ("mcp", "llmspell.host.tools.mcp"),
+    "structured": ("pydantic_ai.direct", "llmspell.host.schemas.structured"),
     "text": ("re2",),
     "tools": ("jsonschema_rs",),
     "xml": ("xmltodict",),

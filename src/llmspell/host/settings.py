@@ -7,9 +7,9 @@ Environment(environ, cwd)     the variables of the process over those of ./.env;
 
 A file in the current folder may come from somebody else, so ./llmspell.toml has no say in what
 spells may do, where keys and searches are sent and what compiled programs are believed: `allow`,
-`level`, `providers`, `tools`, `search_url` and `cache` are an error there, and are always those of
-the user's own file, whose `features` and `sandbox` come first too. `in_dotenv` lets others be as
-careful with ./.env.
+`level`, `providers`, `tools`, `mcp`, `search_url`, `search_engine` and `cache` are an error there,
+and are always those of the user's own file, whose `features` and `sandbox` come first too.
+`in_dotenv` lets others be as careful with ./.env.
 
 Every command imports this unit, so it imports little itself.
 
@@ -22,6 +22,7 @@ sandbox = ["standard"]
 cache = "~/.cache/llmspell"
 
 search_url = "http://localhost:8888"
+search_engine = "searxng"
 
 [limits]
 tokens = 100000
@@ -33,6 +34,10 @@ tokens = 100000
 kind = "openai_compatible"
 base_url = "http://localhost:8080/v1"
 api_key_env = "LOCAL_KEY"
+
+[mcp.docs]
+url = "https://docs.example.com/mcp"
+headers = { authorization = "Bearer ${DOCS_TOKEN}" }
 """
 
 from __future__ import annotations
@@ -55,11 +60,20 @@ DEFAULT_TIMEOUT = 120.0
 PROVIDER_KINDS = ("openai", "anthropic", "gemini", "ollama", "openrouter", "openai_compatible")
 """The kinds a `[providers.NAME]` table may have; `providers` says what each is."""
 
-GUARDED = ("allow", "level", "providers", "cache", "tools", "search_url")
+GUARDED = ("allow", "level", "providers", "cache", "tools", "mcp", "search_url", "search_engine")
 """What only the user's own file, or one named by $LLMSPELL_CONFIG, may say."""
 
 _CACHES = {"darwin": ("Library", "Caches"), "win32": ("AppData", "Local")}
 """Where systems keep what can be made again, below the user's own folder."""
+
+VARIABLE = r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}"
+"""Where the value of a variable belongs in a header."""
+
+_CREDENTIAL = "auth|cookie|token|secret|api-?key"
+"""What the name of a header has that holds a key."""
+
+SEARCH_ENGINES = ("searxng", "duckduckgo")
+"""Whose answers a search reads; `web_search` does."""
 
 _PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
@@ -70,6 +84,19 @@ class ProviderSettings(NamedTuple):
     kind: str
     base_url: str | None = None
     api_key_env: str | None = None
+
+
+class McpSettings(NamedTuple):
+    """One `[mcp.NAME]` table: a server at a URL, or one that is a program.
+
+    headers: of each request to the URL; ${NAME} stands for the value of a variable.
+    variables: names of those the program gets, keys among them.
+    """
+
+    url: str | None = None
+    headers: Mapping[str, str] = {}
+    command: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 class Settings(NamedTuple):
@@ -88,12 +115,19 @@ class Settings(NamedTuple):
     cache: str | None = None
     tools: Mapping[str, str] = {}
     search_url: str | None = None
+    search_engine: str | None = None
+    mcp: Mapping[str, McpSettings] = {}
     file: str | None = None
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """The variables that hold keys of the user's own providers, for `Environment`."""
-        return tuple(p.api_key_env for p in self.providers.values() if p.api_key_env)
+        """The variables that hold keys of the user's own providers and MCP servers."""
+        names = [p.api_key_env for p in self.providers.values() if p.api_key_env]
+        for server in self.mcp.values():
+            names += server.variables
+            for text in server.headers.values():
+                names += re.findall(VARIABLE, text)
+        return tuple(names)
 
     def cache_folder(self, environ: Mapping[str, str]) -> str | None:
         """Where compiled programs are kept: $LLMSPELL_CACHE, `cache`, or this user's own place.
@@ -130,6 +164,8 @@ class Settings(NamedTuple):
             cache=users.cache,
             tools=users.tools,
             search_url=users.search_url,
+            search_engine=users.search_engine,
+            mcp=users.mcp,
             limits={**local.limits, **users.limits},
         )
 
@@ -170,10 +206,7 @@ class _File(NamedTuple):
         self.check_known("", values, known)
         self.check_guarded(values)
         model = self.take("", values, "model", str, "a string such as 'openai/gpt-6-luna'")
-        level = self.take("", values, "level", str, f"one of {', '.join(LEVELS)}")
-        if level is not None and level not in LEVELS:
-            known_levels = f"one of {', '.join(LEVELS)}{near_miss(level, LEVELS)}"
-            raise self.wrong("", "level", f"must be {known_levels}")
+        level = self.one_of(values, "level", LEVELS)
         isolation = self.take("", values, "isolation", str, f"one of {', '.join(ISOLATIONS)}")
         choices = ISOLATIONS[1:] if self.instead else ISOLATIONS
         if isolation is not None and isolation not in choices:
@@ -195,6 +228,8 @@ class _File(NamedTuple):
             cache=self.take("", values, "cache", str, "a folder, or 'off'"),
             tools=self.tools(self.take("", values, "tools", dict, "a table") or {}),
             search_url=self.url("", values, "search_url"),
+            search_engine=self.one_of(values, "search_engine", SEARCH_ENGINES),
+            mcp=self.mcp(self.take("", values, "mcp", dict, "a table") or {}),
             file=self.path,
         )
 
@@ -206,11 +241,11 @@ class _File(NamedTuple):
                     "LLMSPELL_CONFIG: a file in the current folder may come from somebody else"
                 )  # fmt: skip
 
-    def strings(self, values: Mapping[str, Any], key: str) -> tuple[str, ...]:
-        given = self.take("", values, key, list, "a list of strings") or []
+    def strings(self, values: Mapping[str, Any], key: str, table: str = "") -> tuple[str, ...]:
+        given = self.take(table, values, key, list, "a list of strings") or []
         for item in given:
             if not isinstance(item, str):
-                raise self.wrong("", key, f"must be a list of strings, has {item!r}")
+                raise self.wrong(table, key, f"must be a list of strings, has {item!r}")
         return tuple(given)
 
     def allow(self, grants: Iterable[str]) -> tuple[str, ...]:
@@ -255,6 +290,46 @@ class _File(NamedTuple):
             key = self.take(table, values, "api_key_env", str, "the name of a variable")
             read[name] = ProviderSettings(kind, base_url, key)
         return read
+
+    def mcp(self, tables: dict[str, Any]) -> dict[str, McpSettings]:
+        read = {}
+        for name, values in tables.items():
+            table = f"mcp.{name}"
+            if not isinstance(values, dict):
+                raise self.wrong("mcp", name, f"must be a table: write [{table}]")
+            if not re.fullmatch(_PROVIDER_NAME, name):
+                raise self.wrong(table, "", "has a name that is not letters, digits, _ - or .")
+            self.check_known(table, values, McpSettings._fields)
+            url, command = self.url(table, values, "url"), self.strings(values, "command", table)
+            if (url is None) == (not command):
+                raise self.wrong(table, "", "must have either a url or a command")
+            for key, other in (("headers", "url"), ("variables", "command")):
+                if key in values and other not in values:
+                    raise self.wrong(table, key, f"is for servers with a {other}")
+            headers = self.headers(table, values)
+            read[name] = McpSettings(
+                url, headers, command, self.strings(values, "variables", table)
+            )
+        return read
+
+    def headers(self, table: str, values: Mapping[str, Any]) -> dict[str, str]:
+        given = self.take(table, values, "headers", dict, "a table") or {}
+        for name, text in given.items():
+            if not isinstance(text, str):
+                raise self.wrong(table, "headers", f"{name} must be a string")
+            if re.search(_CREDENTIAL, name, re.IGNORECASE) and not re.search(VARIABLE, text):
+                raise self.wrong(
+                    table, "headers", f"{name} holds a key: name the variable that has it "
+                    "instead, such as \"Bearer ${TOKEN}\""
+                )  # fmt: skip
+        return given
+
+    def one_of(self, values: Mapping[str, Any], key: str, known: Iterable[str]) -> str | None:
+        listed = f"one of {', '.join(known)}"
+        given: str | None = self.take("", values, key, str, listed)
+        if given is not None and given not in known:
+            raise self.wrong("", key, f"must be {listed}{near_miss(given, known)}")
+        return given
 
     def url(self, table: str, values: Mapping[str, Any], key: str) -> str | None:
         url: str | None = self.take(table, values, key, str, "a string")

@@ -107,7 +107,7 @@ class Gate:
         Raises LimitExceeded, which ends the run.
         """
         answer: Answer
-        began = perf_counter()
+        began, held = perf_counter(), 0
         self.place = LATER
         try:
             self.context.meter.charge_call()
@@ -116,7 +116,8 @@ class Gate:
             values = self.fit_arguments(capability, args)
             self.check_covered(capability, values)
             if capability.gives:
-                self.context.meter.hold(len(args))
+                held = len(args)
+                self.context.meter.hold(held)
             if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, self._hidden(args))
                 if recorded is not None and recorded.place == LATER and capability.waits:
@@ -136,8 +137,9 @@ class Gate:
                 wait = self._waiting(capability, args, result, began)
                 if wait is not None:
                     return wait
-            answer = self.check_result(capability, result)
+            answer = self.check_result(capability, result, held)
         except Exception as error:  # noqa: BLE001 - the gate maps every error
+            self.context.meter.hold(-held)
             answer = self.map_error(name, error)
         return self.leave(name, args, answer, began)
 
@@ -147,8 +149,10 @@ class Gate:
         answer: Answer
         try:
             result = await capability.function(self.context, *values)
-            answer = self.check_result(capability, result)
+            answer = self.check_result(capability, result, len(args))
         except Exception as error:  # noqa: BLE001 - the gate maps every error
+            if capability.gives:
+                self.context.meter.hold(-len(args))
             answer = self.map_error(capability.name, error)
         finally:
             if use is not None:
@@ -271,10 +275,14 @@ class Gate:
         if capability.resource >= 0:
             self.context.policy.demand(capability.kind, str(values[capability.resource]))
 
-    def check_result(self, capability: Capability, result: Any) -> bytes:
-        """The result in text form; objects of a handle class become handles."""
+    def check_result(self, capability: Capability, result: Any, held: int = 0) -> bytes:
+        """The result in text form; objects of a handle class become handles.
+
+        held: bytes that an object counts as, until the script lets go of it.
+        """
         if capability.gives:
             result = self.adopt(capability.gives, result)
+            self._handles[result.id].size += held
         elif type(result) is Encoded:
             return result
         try:
@@ -394,8 +402,9 @@ class Gate:
         kept = self._handles.get(number)
         if kept is not None and kept.given <= 0 and kept.calls == 0:
             del self._handles[number], self._numbers[id(kept.thing)]
-            if hasattr(kept.thing, "close"):
+            if hasattr(kept.thing, "close"):  # else it may be kept under a name
                 self.dropped.append(kept.thing)
+                self.context.meter.hold(-kept.size)
 
     def _use(self) -> Use | None:
         """Has the handles of the call that is just entered stay until it ends."""

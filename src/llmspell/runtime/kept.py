@@ -12,14 +12,15 @@ class Kept:
 
     given: how often its handle has crossed; the script holds it no more when it says so as often.
     calls: how many calls are using it; it stays until they have ended.
+    size: bytes it was made from, which count as memory of the run while it is there.
     """
 
-    __slots__ = ("calls", "given", "kind", "thing")
+    __slots__ = ("calls", "given", "kind", "size", "thing")
 
     def __init__(self, kind: str, thing: Any) -> None:
         self.kind = kind
         self.thing = thing
-        self.given = self.calls = 0
+        self.given = self.calls = self.size = 0
 
 
 class Use:

@@ -21,10 +21,12 @@ The model name chooses the behaviour, so one server serves many tests:
     data-no-schema     the same; 400 for a request that has a schema for its answer
     data-words         `JSON_REPLY` among words; 400 for a request that has such a schema, or tools
     slow-<ms>          waits (a minute at most), then "slow"
+    drip-<ms>          "one two three four", in a stream with that pause before each word
     fail-<status>      that status (400 to 599) with the provider's error body
     rate-limit         429 with Retry-After: 1, every time
     rate-once          429 with Retry-After: 0 the first time on this server, then as echo
     busy-<seconds>     429 with that Retry-After the first time on this server, then as echo
+    away-<seconds>     the same with 503
     fail-first-<n>     500 the first n times on this server, then as echo
     say-<text>         that text
     malformed          200 with a body which is not JSON
@@ -50,6 +52,7 @@ import time
 from array import array
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from socketserver import TCPServer
 from typing import Any, NamedTuple, Self
@@ -300,8 +303,9 @@ class _Handler(PageHandler):
         if name == "drop":
             raise ConnectionAbortedError
         before = self.server.asked_before(name)
-        if (busy := re.fullmatch(r"busy-(\d+)", name)) and not before:
-            self.reply_json(wire.error(429, "Slow down."), 429, {"Retry-After": busy[1]})
+        if (busy := re.fullmatch(r"(busy|away)-(\d+)", name)) and not before:
+            status = 429 if busy[1] == "busy" else 503
+            self.reply_json(wire.error(status, "Slow down."), status, {"Retry-After": busy[2]})
             return
         if (failing := re.fullmatch(r"fail-first-(\d+)", name)) and before < int(failing[1]):
             self.reply_json(wire.error(500, f"Failure {before + 1}."), 500)
@@ -326,13 +330,20 @@ class _Handler(PageHandler):
                 self.reply(broken.encode(), "application/json")
         elif reply := self.reply_of(wire):
             if wire.streaming:
-                self.reply_events(wire.events(reply))
+                self.reply_events(self.paced(wire.events(reply), name))
             elif reply.breaks_off:
                 self.reply_cut_off(json.dumps(wire.plain(reply)).encode(), "application/json")
             else:
                 self.reply_json(wire.plain(reply))
         else:
             self.reply_json(wire.error(404, wire.not_found(), "model_not_found"), 404)
+
+    def paced(self, events: Iterable[str], name: str) -> Iterator[str]:
+        drip = re.fullmatch(r"drip-(\d+)", name)
+        for event in events:
+            if drip and any(word in event for word in ("one", "two", "three", "four")):
+                self.pause(int(drip[1]) / 1000)
+            yield event
 
     def reply_of(self, wire: Wire) -> Reply | None:
         name = wire.model
@@ -349,7 +360,9 @@ class _Handler(PageHandler):
                 )
         if name.startswith("say-"):
             return Reply(name[4:].replace("-", " "))
-        if re.fullmatch(r"echo|rate-once|tools|tools-all|busy-\d+|fail-first-\d+", name):
+        if re.fullmatch(r"drip-\d+", name):
+            return Reply("one two three four")
+        if re.fullmatch(r"echo|rate-once|tools|tools-all|(busy|away)-\d+|fail-first-\d+", name):
             return Reply(f"echo: {wire.user_text}")
         if name == "json":
             return Reply(JSON_REPLY)
@@ -384,6 +397,9 @@ class _Handler(PageHandler):
             said = OpenAIWire.error(status, f"This model fails with {status}.")
             self.reply_json(said, status)
             return
+        if name == "malformed-shape":
+            self.reply_json({"data": [{"embedding": None}]})
+            return
         if slow := re.fullmatch(r"slow-(\d+)", name):
             self.pause(int(slow[1]) / 1000)
         vectors: list[Any] = [vector(text, body.get("dimensions") or 8) for text in texts]
@@ -396,6 +412,7 @@ class _Handler(PageHandler):
             for index, one in enumerate(vectors)
         ]
         words = sum(len(text.split()) for text in texts)
+        words = -1000 if name == "embed-below" else words
         usage = {"prompt_tokens": words, "total_tokens": words}
         self.reply_json({"object": "list", "data": data, "model": name, "usage": usage})
 

@@ -21,6 +21,9 @@ MAX_CALLS = 100
 """Questions a double remembers, and characters of each."""
 
 MAX_QUESTION = 2000
+ANSWER = 1000
+"""Bytes that an answer, or a double that asks a function, is counted as besides its text."""
+
 LONGEST_PAUSE = 3600.0
 
 CODES = {row.code: row.retryable for row in FAILURES.values()}
@@ -148,7 +151,10 @@ Respond = Callable[[Question], Given | Awaitable[Given]]
 
 
 class Double:
-    """A model's stand-in: scripted answers, or a function that gives them."""
+    """A model's stand-in: scripted answers, or a function that gives them.
+
+    size: bytes that it is counted as, while it is kept.
+    """
 
     def __init__(
         self, answers: Sequence[Given] | Respond, options: DoubleOptions = DoubleOptions()
@@ -163,6 +169,7 @@ class Double:
         self._rules = [item for item in given if item.match is not None]
         self._turns = [item for item in given if item.match is None]
         self._next = 0
+        self.size = ANSWER + sum(ANSWER + len(str(answer)) for answer in given)
 
     async def answer(self, model: str, question: Question) -> Answer:
         """The answer to one question. Raises HostFailure when there is none left."""

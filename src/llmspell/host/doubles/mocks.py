@@ -37,8 +37,6 @@ def create(
 
         double = Double(respond, options)
     else:
-        # They are kept until the run ends, so they count as its own memory.
-        ctx.meter.hold(sum(len(str(answer)) for answer in answers))
         double = Double(answers, options)
     return ctx.roster.mock(name, double)
 

@@ -23,8 +23,10 @@ async def ask(ctx: Context, messages: Sequence[Message], options: ModelOptions) 
     """The answer of a model. Raises Denied, BadArgument, BudgetExceeded or ProviderFailure."""
     options = ctx.defaults.applied(options)
     name = await ctx.model(options.model)
-    messages = await loaded(ctx, messages)
-    return await ctx.services.models.request(name, messages, options, ctx.meter)
+    models = ctx.services.models
+    with models.carrying() as carry:
+        messages = await loaded(ctx, messages, carry)
+    return await models.request(name, messages, options, ctx.meter)
 
 
 async def ask_in_pieces(
@@ -33,5 +35,7 @@ async def ask_in_pieces(
     """The same, as a stream. What can be refused at once is."""
     options = ctx.defaults.applied(options)
     name = await ctx.model(options.model)
-    messages = await loaded(ctx, messages)
-    return ctx.services.models.stream(name, messages, options, ctx.meter)
+    models = ctx.services.models
+    with models.carrying() as carry:
+        messages = await loaded(ctx, messages, carry)
+    return models.stream(name, messages, options, ctx.meter)

@@ -1,7 +1,7 @@
 """This unit fetches the images and files of messages, through the gate, as their grants allow.
 
-loaded(ctx, messages)     the messages with all bytes in them
-media_type_of(...)        what a file is, by what it says, begins with, or is called
+loaded(ctx, messages, carry)     the messages with all bytes in them
+media_type_of(...)               what a file is, by what it says, begins with, or is called
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...errors import BadArgument, FileFailure, ProviderFailure
 from .messages import ContentPart, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..context import Context
 
@@ -32,9 +32,12 @@ BEGINNINGS = (
 """What files of a kind begin with."""
 
 
-async def loaded(ctx: Context, messages: Sequence[Message]) -> Sequence[Message]:
+async def loaded(
+    ctx: Context, messages: Sequence[Message], carry: Callable[[int], None]
+) -> Sequence[Message]:
     """The messages with the bytes of their images and files. Raises what the gate does.
 
+    carry: is told of the bytes of each when it is there, and may refuse.
     BadArgument for a part that is not one; what is too large is not read on.
     """
     if all(isinstance(message.content, str) for message in messages):
@@ -56,6 +59,7 @@ async def loaded(ctx: Context, messages: Sequence[Message]) -> Sequence[Message]
                 raise BadArgument(
                     f"images and files of one request are larger than {MAX_ATTACHED} bytes"
                 )
+            carry(len(part.data or b""))
             parts.append(part)
         found.append(replace(message, content=parts))
     return found

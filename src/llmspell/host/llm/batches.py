@@ -40,11 +40,17 @@ async def asked_all(
     made = [_request(item, shared) for item in requests]
     found: list[BatchItem] = [BatchItem(False)] * len(made)
     waiting = iter(enumerate(made))
+    held = 0
 
     async def work() -> None:
+        nonlocal held
         for index, request in waiting:
             try:
-                found[index] = BatchItem(True, await ctx.invoke("llm.complete", request))
+                reply = await ctx.invoke("llm.complete", request)
+                size = len(reply["content"]) + len(reply.get("reasoning") or "")
+                ctx.meter.hold(size)  # kept here until the last is there, and any number may come
+                held += size
+                found[index] = BatchItem(True, reply)
             except CapabilityError as error:
                 found[index] = BatchItem(False, error=ErrorRecord(**_told(error)))
 
@@ -54,6 +60,8 @@ async def asked_all(
                 group.create_task(work())
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None  # a limit, which ended the others
+    finally:
+        ctx.meter.hold(-held)
     return found
 
 

@@ -101,8 +101,10 @@ class Charge:
 
     def note(self, error: BaseException) -> str:
         """Counts the request as failed; gives the code of the failure."""
-        if isinstance(error, asyncio.CancelledError | GeneratorExit | TimeoutError):
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
             self._failed = "cancelled"
+        elif isinstance(error, TimeoutError):
+            self._failed = "timeout"
         else:
             mapped = self.models.map_error(error, self.name)
             self._failed = str(getattr(mapped or error, "code", "malformed"))
@@ -142,8 +144,13 @@ def metered_model() -> type[Any]:
             settings: ModelSettings | None,
             parameters: ModelRequestParameters,
         ) -> Charge:
+            extra = (settings or {}).get("extra_body")
+            if extra and "extra_body" in self.wrapped.unsupported_settings:
+                provider = self.name.partition("/")[0]
+                raise ProviderFailure(f"{provider} takes no provider_options", code="unsupported")
             tools = [*parameters.function_tools, *parameters.output_tools]
-            sent = size_of(messages) + tokens_in("".join(map(str, tools)))
+            more = "".join(map(str, [*tools, extra or ""]))
+            sent = size_of(messages) + tokens_in(more)
             return Charge(
                 self.models, self.name, self.meter, sent, (settings or {}).get("max_tokens")
             )

@@ -89,7 +89,8 @@ class Chat:
             )
         self._busy = True
         try:
-            said = await loaded(ctx, [Message("user", content)])
+            with ctx.services.models.carrying() as carry:
+                said = await loaded(ctx, [Message("user", content)], carry)
             given = {item.name: getattr(self._options, item.name) for item in fields(ModelOptions)}
             yield [*self.messages, *said], ModelOptions(**given)
         finally:

@@ -25,7 +25,8 @@ OWN_OPTIONS = frozenset(
      "systeminstruction", "instructions", "stream", "streamoptions", "maxtokens", "maxoutputtokens",
      "maxcompletiontokens", "n", "bestof", "candidatecount", "generationconfig", "tools",
      "functions", "plugins", "websearchoptions", "mcpservers", "servicetier", "background",
-     "container", "cachedcontent", "modalities", "audio", "fallbacks", "transforms", "preset"}
+     "container", "cachedcontent", "modalities", "audio", "fallbacks", "transforms", "preset",
+     "prediction", "documents", "chattemplate", "searchparameters"}
 )  # fmt: skip
 """What no provider option may be, without case and underscores: it chooses the model, the messages
 or the length of the answer, which grants and budgets are about, or has the provider do other work

@@ -13,7 +13,7 @@ import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BadArgument, ProviderFailure
+from ...errors import BadArgument, LlmspellError, ProviderFailure
 from ...policy import denial
 from .charges import Charge, Used, tokens_in
 from .messages import Embeddings, EmbedOptions
@@ -34,22 +34,28 @@ DEFAULTS = {"openai": "text-embedding-3-small", "gemini": "gemini-embedding-001"
 
 
 async def embedding_model(ctx: Context, wanted: str | None) -> str:
-    """The full name of the model that makes vectors. Raises Denied, or ProviderFailure."""
-    if wanted and "/" in wanted:
+    """The full name of the model that makes vectors. Raises Denied, or ProviderFailure.
+
+    A double makes those of the offline model.
+    """
+    models = ctx.services.models
+    if wanted and wanted not in (*models.providers, "google", "test"):
         return await ctx.model(wanted)
-    named = wanted or (await ctx.services.models.default()).partition("/")[0]
+    default = await models.default()
+    if not wanted and default.startswith("mock/"):
+        return await ctx.model(default)
+    named = wanted or default.partition("/")[0]
     provider = "gemini" if named == "google" else named
     if not ctx.policy.reaches("llm", f"{provider}/"):
         raise denial("llm", provider)
-    default = DEFAULTS.get(provider)
-    if default is None:
-        await ctx.services.models.name(wanted)  # has more to say of a provider that is not there
+    model = DEFAULTS.get(provider)
+    if model is None:
         raise ProviderFailure(
             f"{provider} has no default model for vectors: write {provider}/MODEL",
             code="model_unknown",
         )
-    ctx.demand("llm", f"{provider}/{default}")
-    return f"{provider}/{default}"
+    ctx.demand("llm", f"{provider}/{model}")
+    return f"{provider}/{model}"
 
 
 async def embed(
@@ -61,7 +67,7 @@ async def embed(
     try:
         seconds = options.timeout or models.settings.timeout
         async with asyncio.timeout(seconds):
-            vectors, usage = await _vectors(models, name, texts, options)
+            vectors, usage = await _vectors(models.bare(name, meter), name, texts, options)
     except TimeoutError as error:
         charge.fail(error)
         raise ProviderFailure(
@@ -71,11 +77,11 @@ async def embed(
         ) from None
     except BaseException as error:
         charge.fail(error)
-        mapped = models.map_error(error, name)
-        if mapped is None:
+        if isinstance(error, LlmspellError) or not isinstance(error, Exception):
             raise
-        raise mapped from error
-    sent = getattr(usage, "input_tokens", 0) or charge.sent
+        raise models.failure(error, name) from error
+    # The server may be one of the script: what it says must not give tokens back.
+    sent = max(0, getattr(usage, "input_tokens", 0)) or charge.sent
     used = Used(sent, 0, models.cost_of(name, sent, 0))
     charge.end(used)
     if len(vectors) != len(texts):
@@ -97,9 +103,9 @@ def _check(texts: list[str], options: EmbedOptions) -> None:
 
 
 async def _vectors(
-    models: Models, name: str, texts: list[str], options: EmbedOptions
+    model: Any, name: str, texts: list[str], options: EmbedOptions
 ) -> tuple[list[list[float]], Any]:
-    if name == "test/offline":
+    if name == "test/offline" or hasattr(model, "double"):
         size = options.dimensions or OFFLINE_DIMENSIONS
         return [offline_vector(text, size) for text in texts], None
     from pydantic_ai.embeddings import EmbeddingSettings
@@ -107,7 +113,8 @@ async def _vectors(
     settings = EmbeddingSettings()
     if options.dimensions:
         settings["dimensions"] = options.dimensions
-    embedder = _embedder(name, getattr(models.model(name), "client", None))
+    client = None if hasattr(model, "pool") else getattr(model, "client", None)
+    embedder = _embedder(name, client)
     result = await embedder.embed(texts, input_type="document", settings=settings)
     # Providers compute with 32 bits: more digits are noise, and twice the size.
     return [[float(f"{x:.8g}") for x in vector] for vector in result.embeddings], result.usage

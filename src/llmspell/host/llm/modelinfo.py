@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...errors import BadArgument, NotFound, near_miss
+from .providers import check_name, dollars, price_of
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo as PricedModel
@@ -145,6 +146,7 @@ class ModelFacts:
 
     def get(self, name: str) -> ModelDetails:
         """What is known of a model, by any name its provider takes. Raises NotFound."""
+        check_name(name)
         provider, slash, model = name.partition("/")
         if name == "test/offline":
             return ModelDetails(name, "test", input_price=0.0, output_price=0.0, available=True)
@@ -209,11 +211,15 @@ class ModelFacts:
         """What a request would cost. Raises BadArgument or ProviderFailure."""
         if input_tokens < 0 or output_tokens < 0:
             raise BadArgument("tokens cannot be below 0")
+        check_name(name)
         provider, _, model = name.partition("/")
         if name == "test/offline" or provider in self._models.providers:
             cost = self._models.cost_of(name, input_tokens, output_tokens)
         else:
-            cost = _cost(self._priced_as(provider), model, input_tokens, output_tokens)
+            from genai_prices import Usage
+
+            usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+            cost = price_of(self._priced_as(provider), model, usage)
         return CostEstimate(name, input_tokens, output_tokens, cost)
 
     def _priced_as(self, provider: str) -> str:
@@ -264,22 +270,7 @@ def _prices(item: PricedModel) -> list[float | None]:
     """Dollars for a million tokens sent, received, and sent again."""
     prices = item.get_prices(datetime.now(UTC))
     kinds = ("input_mtok", "output_mtok", "cache_read_mtok")
-    return [_dollars(getattr(prices, kind, None)) for kind in kinds]
-
-
-def _dollars(price: Any) -> float | None:
-    """A price of genai-prices; of one with tiers, the first."""
-    return None if price is None else float(getattr(price, "base", price))
-
-
-def _cost(provider: str, model: str, input_tokens: int, output_tokens: int) -> float | None:
-    from genai_prices import Usage, calc_price
-
-    usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
-    try:
-        return float(calc_price(usage, model, provider_id=provider).total_price)
-    except (LookupError, ValueError):
-        return None
+    return [dollars(getattr(prices, kind, None)) for kind in kinds]
 
 
 UPSTREAMS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google", "google": "google"}

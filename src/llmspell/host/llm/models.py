@@ -30,7 +30,7 @@ from .failures import failure, is_provider_error
 from .kinds import KINDS
 from .messages import Message, ModelInfo, ModelOptions, Reply, TokenUsage
 from .ollama import ollama_models
-from .providers import OFFLINE_PROVIDER, Provider, Providers, answered_by, stand_in
+from .providers import OFFLINE_PROVIDER, Provider, Providers, answered_by, check_name, stand_in
 from .streams import ModelStream, note_response
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ CONNECT_TIMEOUT = 30.0
 """Seconds a connection to a provider may take to be there, where a request allows as much."""
 
 MAX_CARRIED = 64 * 1024 * 1024
-"""Bytes of images and files that are on their way to providers at the same time."""
+"""Bytes of images and files that are read for, or on their way to, providers at the same time."""
+
+MAX_BUILT = 256
+"""Models kept for the next request: scripts may name any number of them."""
 
 OFFLINE = "test/offline"
 OFFLINE_NOTICE = (
@@ -113,6 +116,7 @@ class Models:
         """The full "provider/model" for what was asked; the default for None."""
         if not wanted:
             return await self.default()
+        check_name(wanted)
         if wanted in (OFFLINE, "test"):
             return OFFLINE
         for full in (wanted, f"mock/{wanted}"):
@@ -151,24 +155,25 @@ class Models:
 
     def model(self, name: str) -> Model[Any]:
         """The pydantic-ai model for a full name. Requests through it are not metered."""
-        if name not in self._built:
-            if double := self.double(name):
-                from ..doubles.scripted import ScriptedModel
+        model = self._built.pop(name, None)
+        if model is None:
+            model = self._build(name)
+        self._built[name] = model  # at the end: the first is the one that was not asked for longest
+        if len(self._built) > MAX_BUILT:
+            del self._built[next(iter(self._built))]
+        return model
 
-                self._built[name] = ScriptedModel(double, name)
-            elif name == OFFLINE:
-                from ..doubles.offline import OfflineModel
+    def _build(self, name: str) -> Model[Any]:
+        if double := self.double(name):
+            from ..doubles.scripted import ScriptedModel
 
-                self._built[name] = OfflineModel()
-            else:
-                provider = self.provider(name)
-                self._built[name] = provider.build(
-                    _model(name),
-                    self.environment,
-                    self.http,
-                    {"timeout": self.settings.timeout},
-                )
-        return self._built[name]
+            return ScriptedModel(double, name)
+        if name == OFFLINE:
+            from ..doubles.offline import OfflineModel
+
+            return OfflineModel()
+        patience: ModelSettings = {"timeout": self.settings.timeout}
+        return self.provider(name).build(_model(name), self.environment, self.http, patience)
 
     @property
     def http(self) -> AsyncClient:
@@ -185,12 +190,18 @@ class Models:
 
     def metered(self, name: str, meter: Meter) -> Model[Any]:
         """The model with every request reserved before and settled after."""
+        model = self.bare(name, meter)
+        roster = self.rosters.get(id(meter.root))
+        if roster and name in roster.pools:
+            return model  # every request to its members is metered
+        wrapped: Model[Any] = metered_model()(model, self, name, meter)
+        return wrapped if meter.around is None else meter.around(wrapped, name)
+
+    def bare(self, name: str, meter: Meter) -> Model[Any]:
+        """The model of a full name, which the script of this run may have made."""
         roster = self.rosters.get(id(meter.root))
         own = roster.model(name, meter) if roster else None
-        if roster and name in roster.pools and own:
-            return own  # every request to its members is metered
-        wrapped: Model[Any] = metered_model()(own or self.model(name), self, name, meter)
-        return wrapped if meter.around is None else meter.around(wrapped, name)
+        return self.model(name) if own is None else own
 
     def double(self, name: str) -> Double | None:
         """What answers in place of a model, where the program has said so."""
@@ -205,25 +216,35 @@ class Models:
     ) -> Reply:
         """Asks and waits for the whole answer."""
         conversation = conversation_of(messages, options)
-        with self.carrying(attached_bytes(messages)):
+        with self.carrying() as carry:
+            carry(attached_bytes(messages))
             response = await self.respond(name, conversation, options, meter)
         return self.reply(name, response, conversation)
 
     @contextmanager
-    def carrying(self, size: int) -> Iterator[None]:
-        """Counts bytes of images and files while they are on their way to a provider."""
-        if size and self._carried + size > MAX_CARRIED:
-            raise HostFailure(
-                f"images and files of more than {MAX_CARRIED} bytes are being sent at once: "
-                "send fewer at the same time",
-                code="too_large",
-                retryable=True,
-            )
-        self._carried += size
+    def carrying(self) -> Iterator[Callable[[int], None]]:
+        """Gives what is to be told of bytes of images and files before they are kept.
+
+        They count until the end of it. Raises HostFailure(code="too_large") for too many.
+        """
+        carried = 0
+
+        def carry(size: int) -> None:
+            nonlocal carried
+            if size and self._carried + size > MAX_CARRIED:
+                raise HostFailure(
+                    f"images and files of more than {MAX_CARRIED} bytes are being sent at once: "
+                    "send fewer at the same time",
+                    code="too_large",
+                    retryable=True,
+                )
+            self._carried += size
+            carried += size
+
         try:
-            yield
+            yield carry
         finally:
-            self._carried -= size
+            self._carried -= carried
 
     async def respond(
         self,
@@ -236,7 +257,7 @@ class Models:
         """One answer as pydantic-ai has it; `parameters` say which form it is to have."""
         timeout = options.timeout or self.settings.timeout
         model = self.metered(name, meter)
-        asked = self._settings(name, options, model)
+        asked = settings_of(options)
         asked["request_timeout"] = timeout
         from pydantic_ai.direct import model_request
 
@@ -250,16 +271,6 @@ class Models:
                 raise
             raise mapped from error
 
-    def _settings(self, name: str, options: ModelOptions, model: Model[Any]) -> ModelSettings:
-        settings = settings_of(options)
-        if "extra_body" in settings:
-            while hasattr(model, "wrapped"):
-                model = model.wrapped
-            if "extra_body" in model.unsupported_settings:
-                provider = name.partition("/")[0]
-                raise ProviderFailure(f"{provider} takes no provider_options", code="unsupported")
-        return settings
-
     def stream(
         self,
         name: str,
@@ -268,10 +279,8 @@ class Models:
         meter: Meter,
     ) -> ModelStream:
         """Asks and gives the answer piece by piece; nothing is sent before the first `next`."""
-        if options.provider_options:
-            self._settings(name, options, self.metered(name, meter))
         stream = self.respond_in_pieces(name, conversation_of(messages, options), options, meter)
-        stream.carries = attached_bytes(messages)
+        stream.load(attached_bytes(messages))
         return stream
 
     def respond_in_pieces(

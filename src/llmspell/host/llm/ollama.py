@@ -42,5 +42,5 @@ async def ollama_models(base_url: str, patience: float = 0.3) -> list[str]:
                 writer.transport.abort()
         listed = json.loads(answer.partition(b"\r\n\r\n")[2])
         return [str(model["name"]) for model in listed["models"]]
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return []

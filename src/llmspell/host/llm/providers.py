@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ...errors import ProviderFailure, near_miss
+from ...errors import BadArgument, ProviderFailure, near_miss
 from ..settings import Environment, ProviderSettings
 from .failures import said_by
 from .kinds import KINDS, Connection, Kind
@@ -67,12 +67,7 @@ class Provider:
         """US dollars for a usage report of a model, or None when its price is unknown."""
         if self.kind.prices in (None, "free"):
             return None if self.kind.prices is None else 0.0
-        from genai_prices import calc_price
-
-        try:
-            return float(calc_price(usage, model, provider_id=self.kind.prices).total_price)
-        except (LookupError, ValueError):
-            return None
+        return price_of(str(self.kind.prices), model, usage)
 
     def listed(self, model: str) -> tuple[int | None, float | None, float | None]:
         """Context window and dollars for a million tokens in and out; None for what is unknown."""
@@ -88,7 +83,7 @@ class Provider:
         except LookupError:
             return None, None, None
         prices = info.get_prices(datetime.now(UTC))
-        return info.context_window, _dollars(prices.input_mtok), _dollars(prices.output_mtok)
+        return info.context_window, dollars(prices.input_mtok), dollars(prices.output_mtok)
 
     def known(self) -> list[str]:
         """The models pydantic-ai lists for this kind."""
@@ -141,11 +136,31 @@ class Provider:
         return key
 
 
+MAX_NAME = 500
+"""Characters of the name of a model: names are kept, and compared with patterns."""
+
+
+def check_name(name: str) -> None:
+    """Raises BadArgument for what is too long to be the name of a model."""
+    if len(name) > MAX_NAME:
+        raise BadArgument(f"the name of a model has at most {MAX_NAME} characters, got {len(name)}")
+
+
 def _first_set(names: Iterable[str], environment: Environment) -> str | None:
     return next((name for name in names if environment.get(name)), None)
 
 
-def _dollars(price: Any) -> float | None:
+def price_of(provider: str, model: str, usage: Any) -> float | None:
+    """US dollars for a usage report, by the name genai-prices has for a provider, or None."""
+    from genai_prices import calc_price
+
+    try:
+        return float(calc_price(usage, model, provider_id=provider).total_price)
+    except (LookupError, ValueError):
+        return None
+
+
+def dollars(price: Any) -> float | None:
     """A price of genai-prices; of one with tiers, the first."""
     return None if price is None else float(getattr(price, "base", price))
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import LlmspellError
 from ...limits import Meter
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
 
     from .models import Models
+
+T = TypeVar("T")
 
 PIECES_AHEAD = 64
 """Pieces of a stream kept for a reader that is slower than the model."""
@@ -45,7 +47,6 @@ class ModelStream:
     A task of its own reads the answer, since pydantic-ai wants its streams entered and left in
     one task. It reads no more than `PIECES_AHEAD` pieces ahead, and `close` ends it.
 
-    carries: bytes of images and files that are sent.
     """
 
     def __init__(
@@ -71,7 +72,17 @@ class ModelStream:
         self._reader: asyncio.Task[None] | None = None
         self._error: Exception | None = None
         self._ended = False
-        self.carries = 0
+        self._loaded = 0
+
+    def load(self, size: int) -> None:
+        """Counts bytes of images and files as memory of the run, until they are not needed."""
+        self._meter.hold(size)
+        self._loaded += size
+
+    def _unload(self) -> None:
+        self._conversation = []
+        self._meter.hold(-self._loaded)
+        self._loaded = 0
 
     async def next(self) -> str | None:
         """All text that has arrived since, waiting for at least some; None at the end."""
@@ -99,6 +110,7 @@ class ModelStream:
         if self._reader is not None:
             self._reader.cancel()
             await asyncio.wait([self._reader])
+        self._unload()
 
     async def _read(self) -> None:
         opened: list[Response] = []
@@ -107,17 +119,16 @@ class ModelStream:
             from pydantic_ai.direct import model_request_stream
 
             model = self._models.metered(self.name, self._meter)
-            async with (
-                self._carried(),
-                model_request_stream(
+            with self._models.carrying() as carry:
+                carry(self._loaded)
+                async with model_request_stream(
                     model,
                     self._conversation,
                     model_settings=self._settings,
                     model_request_parameters=self._parameters,
-                ) as response,
-            ):
-                await read_through(response, opened, self._text_of, self._keep)
-                finished = response.get()
+                ) as response:
+                    await read_through(response, opened, self._text_of, self._keep)
+                    finished = response.get()
             self.reply = self._models.reply(self.name, finished, self._conversation)
         except LlmspellError as error:
             self._error = error
@@ -128,11 +139,7 @@ class ModelStream:
             self._ended = True
             self._arrived.set()
             self._models.streams.discard(self)
-
-    @asynccontextmanager
-    async def _carried(self) -> AsyncIterator[None]:
-        with self._models.carrying(self.carries):
-            yield
+            self._unload()
 
     async def _keep(self, piece: str) -> None:
         self._pieces.append(piece)
@@ -145,10 +152,10 @@ class ModelStream:
 async def read_through(
     response: AsyncIterable[Any],
     opened: list[Response],
-    text_of: Callable[[Any], str],
-    keep: Callable[[str], Awaitable[None]],
+    text_of: Callable[[Any], T],
+    keep: Callable[[T], Awaitable[None]],
 ) -> None:
-    """Reads a pydantic-ai stream to its end, and keeps each text that an event brings.
+    """Reads a pydantic-ai stream to its end, and keeps what an event brings, if it brings any.
 
     opened: the HTTP answers it comes from. Cancelled, it leaves none of them open.
     """

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from math import sqrt
 
 MAX_WORDS = 5000
@@ -20,20 +21,25 @@ MAX_WORDS = 5000
 
 def majority(answers: Sequence[str]) -> int | None:
     """The first of the answers that more than half of them equal."""
-    plain = [" ".join(answer.casefold().split()).rstrip(".!") for answer in answers]
+    plain = [re.sub(r"\s+", " ", answer.casefold()).strip().rstrip(".!") for answer in answers]
     text, count = Counter(plain).most_common(1)[0]
     return plain.index(text) if count * 2 > len(answers) else None
 
 
 def similar(answers: Sequence[str], threshold: float) -> int | None:
     """The answer that is alike to more than half of them, itself included; the most alike one."""
-    words = [Counter(re.findall(r"\w+", answer.casefold())[:MAX_WORDS]) for answer in answers]
+    words = [_words(answer) for answer in answers]
     best, found = -1.0, None
     for index, own in enumerate(words):
         alike = [value for other in words if (value := likeness(own, other)) >= threshold]
         if len(alike) * 2 > len(answers) and sum(alike) > best:
             best, found = sum(alike), index
     return found
+
+
+def _words(answer: str) -> Counter[str]:
+    found = islice(re.finditer(r"\w+", answer), MAX_WORDS)
+    return Counter(word[0].casefold() for word in found)
 
 
 def likeness(one: Counter[str], other: Counter[str]) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.direct import model_request
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -29,6 +29,7 @@ from ..llm.charges import size_of
 from ..llm.providers import ANSWERED_BY
 from . import agreement
 from .pools import Member, Pool, Sent, clock
+from .readings import Reading
 
 if TYPE_CHECKING:
     from ...limits import Meter
@@ -86,22 +87,32 @@ class PooledModel(WrapperModel):
         tokens = size_of(messages)
 
         async def send(member: Member) -> ModelResponse:
-            try:
-                model = self._model(member.name)
-                sent = model.prepare_messages(messages, model_request_parameters)
-                response = await model.request(sent, model_settings, model_request_parameters)
-                self.models.check_readable(member.name, response)
-            except LlmspellError:
-                raise
-            except Exception as error:
-                raise self.models.failure(error, member.name) from error
-            return await self._answered(member, response, tokens)
+            return await self._sent(member, messages, model_settings, model_request_parameters)
 
         if self.pool.strategy == "consensus":
             return await self._agreed(await self.pool.several(send, tokens), messages)
         if self.pool.strategy == "fastest":
             return await self.pool.first(send, tokens)
         return await self.pool.one(send, tokens)
+
+    async def _sent(
+        self,
+        member: Member,
+        messages: list[ModelMessage],
+        settings: ModelSettings | None,
+        parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """One answer of one member. Raises ProviderFailure."""
+        try:
+            model = self._model(member.name)
+            sent = model.prepare_messages(messages, parameters)
+            response = await model.request(sent, settings, parameters)
+            self.models.check_readable(member.name, response)
+        except LlmspellError:
+            raise
+        except Exception as error:
+            raise self.models.failure(error, member.name) from error
+        return await self._answered(member, response, size_of(messages))
 
     @asynccontextmanager
     async def request_stream(
@@ -111,39 +122,53 @@ class PooledModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
         run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """The same as a stream, which comes in one piece where the whole answers are compared."""
-        if self.pool.strategy in ("consensus", "fastest"):
+        """The same as a stream, which comes in one piece where whole answers are compared."""
+        if self.pool.strategy == "consensus":
             response = await self.request(messages, model_settings, model_request_parameters)
             yield CompletedStreamedResponse(
                 response, model_request_parameters=model_request_parameters, replay_events=True
             )
             return
         tokens = size_of(messages)
+        readings: list[Reading] = []
 
-        async def send(member: Member) -> tuple[Member, AsyncExitStack, StreamedResponse]:
+        async def send(member: Member) -> tuple[Member, Reading]:
+            reading: Reading | None = None
             try:
                 model = self._model(member.name)
                 sent = model.prepare_messages(messages, model_request_parameters)
-                opening = model.request_stream(
-                    sent, model_settings, model_request_parameters, run_context
+                reading = Reading(
+                    model.request_stream(
+                        sent, model_settings, model_request_parameters, run_context
+                    )
                 )
-                stack, stream, begun = await _opened(opening)
-                if not begun:
-                    async with stack:
-                        self.models.check_readable(member.name, stream.get())
-                return member, stack, stream
-            except LlmspellError:
-                raise
-            except Exception as error:
+                readings.append(reading)
+                if not await reading.begun():
+                    self.models.check_readable(member.name, reading.stream.get())
+                return member, reading
+            except BaseException as error:
+                if reading is not None:
+                    await reading.close()
+                if isinstance(error, LlmspellError) or not isinstance(error, Exception):
+                    raise
                 raise self.models.failure(error, member.name) from error
 
-        member, stack, stream = await self.pool.one(send, tokens)
-        stream.metadata = {**(stream.metadata or {}), ANSWERED_BY: member.name}
-        async with stack:
+        try:
+            choose = self.pool.first if self.pool.strategy == "fastest" else self.pool.one
+            member, reading = await choose(send, tokens)
+            await _closed(other for other in readings if other is not reading)
+            stream = reading.passed_on()
+            stream.metadata = {**(stream.metadata or {}), ANSWERED_BY: member.name}
             try:
-                yield stream
+                with member.answering():
+                    yield stream
             finally:
+                await reading.close()
                 await self._answered(member, stream.get(), tokens)
+                if reading.error is not None:
+                    member.tally.fail(self.models.failure(reading.error, member.name).code)
+        finally:
+            await _closed(readings)
 
     async def _answered(
         self, member: Member, response: ModelResponse, tokens: int
@@ -166,9 +191,7 @@ class PooledModel(WrapperModel):
             index = agreement.similar(answers, options.threshold)
         else:
             asked = agreement.question(_asked(messages), [text[:JUDGED] for text in answers])
-            judge = self._model(options.judge or "")
-            reply = await model_request(judge, [ModelRequest.user_text_prompt(asked)])
-            index = agreement.chosen(reply.text or "", len(answers))
+            index = agreement.chosen(await self._judged(asked), len(answers))
         if index is None:
             failure = HostFailure(
                 f"{self.pool.name}: the {len(answers)} answers do not agree", code="no_consensus"
@@ -179,30 +202,19 @@ class PooledModel(WrapperModel):
         response: ModelResponse = sent[index].result
         return response
 
+    async def _judged(self, asked: str) -> str:
+        judge = self.pool.judge
+        assert judge, "who agrees by a judge has one"
+        question: list[ModelMessage] = [ModelRequest.user_text_prompt(asked)]
 
-async def _opened(opening: Any) -> tuple[AsyncExitStack, StreamedResponse, bool]:
-    """A stream that has brought its first event, which whoever reads it gets too.
+        async def send(member: Member) -> ModelResponse:
+            return await self._sent(member, question, None, ModelRequestParameters())
 
-    The last tells whether there is any.
-    """
-    stack = AsyncExitStack()
-    try:
-        stream: StreamedResponse = await stack.enter_async_context(opening)
-        events = aiter(stream)
-        first = [event] if (event := await anext(events, None)) is not None else []
-    except BaseException as error:
-        await stack.__aexit__(type(error), error, error.__traceback__)
-        raise
-    # Where a StreamedResponse keeps what it hands out; pydantic-ai's own fallback does the same.
-    stream._event_iterator = _chained(first, events)
-    return stack, stream, bool(first)
+        return (await judge.ask(send, size_of(question))).text or ""
 
 
-async def _chained(first: list[Any], rest: Any) -> AsyncGenerator[Any]:
-    for event in first:
-        yield event
-    async for event in rest:
-        yield event
+async def _closed(readings: Iterable[Reading]) -> None:
+    await asyncio.gather(*(reading.close() for reading in readings))
 
 
 def _told(response: ModelResponse) -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
@@ -37,11 +38,14 @@ MAX_MEMBERS = 16
 LONGEST = 3600.0
 """Seconds that a provider may ask to be left alone, and that a member may take for an answer."""
 
+TRIED = 0.05
+"""Seconds after which it is looked again whether the request that tries a member has ended."""
+
 REFUSALS = 5
 """How often a request comes back when its providers say: later."""
 
-SETUP = frozenset({"key_missing", "dependency", "base_url_refused", "price_unknown"})
-"""Codes of a model that cannot be asked here at all."""
+SETUP = frozenset({"key_missing", "dependency", "base_url_refused", "price_unknown", "unsupported"})
+"""Codes of a model that cannot be asked here at all, or not with these options."""
 
 OWN_FAULT = frozenset({"rejected", "context_length", "content_filter", "output_length"})
 """Codes that say something of the request: another provider may still take it, but the health of
@@ -106,6 +110,8 @@ class PoolOptions:
         """Refuses what makes no sense."""
         if not 0 < self.timeout <= LONGEST:
             raise ValueError(f"timeout must be above 0 and at most {LONGEST:g} seconds")
+        if len(self.on or ()) > len(CODES) + len(SETUP):
+            raise ValueError("on has a code more than once")
         for code in self.on or ():
             if code not in CODES and code not in SETUP:
                 raise ValueError(f"on {code!r} is no code{near_miss(code, CODES)}")
@@ -170,7 +176,8 @@ class Member:
         """Seconds until it may be asked; 0 for now."""
         now = await clock()
         open_for = await self.breaker.remaining(clock)
-        return max(0.0, self.blocked - now, self.rate.wait(tokens, now), open_for)
+        tried = TRIED if self.breaker.trying else 0.0
+        return max(tried, self.blocked - now, self.rate.wait(tokens, now), open_for)
 
     async def health(self) -> MemberHealth:
         """How it is doing."""
@@ -189,12 +196,10 @@ class Member:
         """
         if not counted:
             self.rate.take(tokens, await clock())
-        self.tally.begin()
-        began, failed = time.perf_counter(), ""
 
         async def guarded() -> tuple[T | None, CapabilityError | None]:
             try:
-                return await self._timed(send), None
+                return await self._counted(send), None
             except CapabilityError as error:
                 if error.code in OWN_FAULT or error.code not in (*CODES, *SETUP):
                     return None, error  # no failure of the member
@@ -205,16 +210,33 @@ class Member:
             if error is not None:
                 raise error
         except CapabilityError as error:
-            failed = error.code
             if (seconds := wish(error)) is not None:
                 self.blocked = await clock() + seconds
+            raise
+        return cast("T", result)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Counts a stream that has begun as going on, while it is read."""
+        self.tally.active += 1
+        try:
+            yield
+        finally:
+            self.tally.active -= 1
+
+    async def _counted(self, send: Callable[[Member], Awaitable[T]]) -> T:
+        self.tally.begin()
+        began, failed = time.perf_counter(), ""
+        try:
+            return await self._timed(send)
+        except CapabilityError as error:
+            failed = error.code
             raise
         except BaseException:
             failed = "cancelled"
             raise
         finally:
             self.tally.end(time.perf_counter() - began, failed)
-        return cast("T", result)
 
     async def _timed(self, send: Callable[[Member], Awaitable[T]]) -> T:
         late = ProviderFailure(
@@ -246,6 +268,7 @@ class Pool:
         self.strategy = strategy
         self.options = options
         self.members = [Member(member, options) for member in members]
+        self.judge = options.judge and Member(PoolMember(options.judge), options)
         if len({member.name for member in self.members}) < len(self.members):
             raise BadArgument("a pool has each model once: give it a weight instead")
         if strategy == "consensus" and len(members) < options.min_answers:
@@ -282,7 +305,7 @@ class Pool:
         refusals = 0
         while True:
             failed: list[Sent] = []
-            for member in self._order():
+            for member in self._order(await self._able(tokens)):
                 if await member.wait(tokens) > 0:
                     continue
                 try:
@@ -297,7 +320,6 @@ class Pool:
                 wait = told_when and self.options.when_limited == "wait"
                 if not wait or refusals == REFUSALS:
                     raise self._none(failed)
-            await self._soonest(tokens)
 
     async def first(self, send: Callable[[Member], Awaitable[T]], tokens: int) -> T:
         """The first answer of all members asked at once; the others are cancelled."""
@@ -317,9 +339,12 @@ class Pool:
 
     async def several(self, send: Callable[[Member], Awaitable[Any]], tokens: int) -> list[Sent]:
         """The answers of all members that give one. Raises when they are too few."""
-        tasks = await self._all(send, tokens)
+        tasks = await self._all(send, tokens, self.options.min_answers)
         try:
-            sent = [await task for task in tasks]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()  # a limit ends them all
+            sent = [task.result() for task in tasks]
         finally:
             await _cancel(tasks)
         good = [item for item in sent if item.error is None]
@@ -328,7 +353,7 @@ class Pool:
         return good
 
     async def _all(
-        self, send: Callable[[Member], Awaitable[T]], tokens: int
+        self, send: Callable[[Member], Awaitable[T]], tokens: int, least: int = 1
     ) -> list[asyncio.Task[Sent]]:
         async def asked(member: Member) -> Sent:
             try:
@@ -336,30 +361,35 @@ class Pool:
             except CapabilityError as error:
                 return Sent(member, error=error)
 
-        able = [member for member in self.members if await member.wait(tokens) <= 0]
-        able = able or [await self._soonest(tokens)]
+        able = await self._able(tokens, least)
         for member in able:  # now: the tasks only begin when others have had their turn
             member.rate.take(tokens, await clock())
         return [asyncio.create_task(asked(member), name=member.name) for member in able]
 
-    def _order(self) -> list[Member]:
-        """The members in the order in which they are to be asked."""
+    def _order(self, able: list[Member]) -> list[Member]:
+        """Who may be asked now, in the order in which they are to be; then the others.
+
+        Turns and shares are those among who may be asked: no neighbour gets those of a dead one.
+        """
+        order = able
         if self.strategy == "round_robin":
-            start, self._next = self._next, (self._next + 1) % len(self.members)
-            return self.members[start:] + self.members[:start]
-        if self.strategy == "least_used":
-            return sorted(self.members, key=lambda m: (m.tally.active, m.tally.requests))
-        if self.strategy == "weighted":
+            start, self._next = self._next % len(able), self._next + 1
+            order = able[start:] + able[:start]
+        elif self.strategy == "least_used":
+            order = sorted(able, key=lambda m: (m.tally.active, m.tally.requests))
+        elif self.strategy == "weighted":
             # Smooth: the one that has waited longest for its share comes first.
-            for member in self.members:
+            for member in able:
                 member.turn += member.weight
-            order = sorted(
-                (m for m in self.members if m.weight > 0), key=lambda m: m.turn, reverse=True
-            )
-            if order:
-                order[0].turn -= sum(member.weight for member in self.members)
-            return order
-        return self.members
+            order = sorted(able, key=lambda m: m.turn, reverse=True)
+            order[0].turn -= sum(member.weight for member in able)
+        return [*order, *(member for member in self._sharing() if member not in able)]
+
+    def _sharing(self) -> list[Member]:
+        """The members that are asked at all."""
+        if self.strategy != "weighted":
+            return self.members
+        return [member for member in self.members if member.weight > 0]
 
     def _goes_on(self, error: CapabilityError) -> bool:
         """Whether another member is asked after a failure."""
@@ -367,19 +397,20 @@ class Pool:
             return error.code in self.options.on or error.code == "circuit_open"
         return error.code in (*CODES, *SETUP, "circuit_open") and error.code not in OWN_FAULT
 
-    async def _soonest(self, tokens: int) -> Member:
-        """The member that may be asked first, once it may."""
-        members = self._order()
-        if not members:
-            raise HostFailure(f"{self.name}: every model has the weight 0", code="pool_empty")
+    async def _able(self, tokens: int, least: int = 1) -> list[Member]:
+        """The members that may be asked now, once they are as many as this. Raises HostFailure."""
         while True:
+            members = self._sharing()
+            if not members:
+                raise HostFailure(f"{self.name}: every model has the weight 0", code="pool_empty")
             waits = [await member.wait(tokens) for member in members]
-            wait = min(waits)
+            wait = sorted(waits)[least - 1]
             if wait <= 0:
-                return members[waits.index(wait)]
+                return [m for m, left in zip(members, waits, strict=True) if left <= 0]
             if self.options.when_limited == "refuse" or wait > LONGEST:
+                who = "no model" if least == 1 else f"only {sum(w <= 0 for w in waits)} of {least}"
                 refusal = ProviderFailure(
-                    f"{self.name}: no model may be asked now: try again in {wait:.3g} s",
+                    f"{self.name}: {who} may be asked now: try again in {wait:.3g} s",
                     code="rate_limited",
                     retryable=True,
                 )
@@ -407,7 +438,7 @@ class Pool:
 def wish(error: CapabilityError) -> float | None:
     """Seconds after which a provider wants to be asked again; None when it did not say."""
     seconds = (error.details.get("context") or {}).get("retry_after")
-    if error.code != "rate_limited" or not isinstance(seconds, int | float):
+    if error.code not in ("rate_limited", "server_error") or not isinstance(seconds, int | float):
         return None
     return min(max(float(seconds), 0.0), LONGEST)
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from ...errors import BadArgument, NotFound, near_miss
 from ..doubles.doubles import Double
 from ..llm.kinds import KINDS
-from ..llm.providers import Provider
+from ..llm.providers import MAX_NAME, Provider, check_name
 from ..net.addresses import METADATA_HOSTS, bare, names, resource
 from .pools import Pool, PoolMember, PoolOptions, Strategy
 
@@ -62,6 +62,8 @@ class ProviderOptions:
             raise ValueError("base_url must begin with http:// or https://")
         if len(self.base_url or "") > 2000:
             raise ValueError("base_url is longer than 2000 characters")
+        if len(self.model or "") > MAX_NAME:
+            raise ValueError(f"model is longer than {MAX_NAME} characters")
 
 
 class Roster:
@@ -97,6 +99,7 @@ class Roster:
         for full in (wanted, f"mock/{wanted}", f"pool/{wanted}"):
             if full in self.doubles or full in self.pools:
                 return full
+        check_name(wanted)
         head, _, rest = wanted.partition("/")
         model = rest or self.defaults.get(head)
         if head in self.aliases:
@@ -159,6 +162,7 @@ class Roster:
     def mock(self, name: str, double: Double) -> str:
         """Adds a double; gives its full name."""
         self._check(name, self.doubles)
+        self._meter.hold(double.size)
         self.doubles[f"mock/{name}"] = double
         return f"mock/{name}"
 
@@ -187,6 +191,8 @@ class Roster:
         """Forgets what the script made under a name, or "mock/NAME", "pool/NAME"."""
         found = False
         for full in (name, f"mock/{name}", f"pool/{name}"):
+            if full in self.doubles:
+                self._meter.hold(-self.doubles[full].size)
             for kept in (self.doubles, self.providers, self.aliases, self.pools, self.defaults):
                 found = kept.pop(full, None) is not None or found
             for built in [n for n in self._built if n == full or n.startswith(f"{full}/")]:

@@ -86,6 +86,11 @@ class Tally:
             self.failures += 1
             self.last_error = failed
 
+    def fail(self, code: str) -> None:
+        """What has ended well at first, as a stream that began, has failed later."""
+        self.failures += 1
+        self.last_error = code
+
     def add(self, used: Used) -> None:
         """Counts what a request used."""
         self.input_tokens += used.input_tokens
