@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from llmspell.errors import BadArgument
 from llmspell.host.schemas import algebra as schema_algebra
+from llmspell.host.schemas import patterns
 from llmspell.host.schemas import schema as schemas
 from llmspell.host.schemas import text as schema_text
 from llmspell.host.schemas.versions import Repository
@@ -130,3 +132,117 @@ def test_an_export_is_the_whole_repository(steps: list[str]) -> None:
     other.load(told)
     assert other.export() == kept.export()
     assert [entry.name for entry in other.entries()] == [entry.name for entry in kept.entries()]
+
+
+# Regular expressions.
+
+
+@pytest.mark.parametrize(
+    ("pattern", "places"),
+    [("abc", 3), (r"\d{4}", 4), ("a{2,5}b", 6), ("(ab){3}", 6), ("(a{10}){10}", 100),
+     (r"[^\]{9}]{2}", 2), ("a{2}{3}", 6), ("x{3,}", 3), ("(((", 0), (")){5}", 6), (r"\({7}", 7)],
+)  # fmt: skip
+def test_a_pattern_is_as_long_as_its_repetitions(pattern: str, places: int) -> None:
+    assert patterns.places(pattern) == places
+
+
+def test_usual_patterns_are_taken_and_held_against_long_lists() -> None:
+    for pattern, text in [
+        (r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", "123e4567-e89b-12d3-a456-426614174000"),
+        (r"^(?=.*[A-Z])(?=.*\d).{8,}$", "aBc12345"),
+        (r"^.{1,500}$", "x" * 500),
+    ]:
+        checked = schemas.validator(schemas.read({"items": {"pattern": pattern}}))
+        assert checked.faults([text] * 100) == []
+        assert [fault.path for fault in checked.faults([text, "", text])] == ["[2]"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"allOf": [{"pattern": r"[\w\W]{4000}a"}, {"pattern": r"[\w\W]{4000}b"}]},
+        {"pattern": "(((a{100}){100}){100}){100}"},
+        {"allOf": [{"pattern": f"[\\w\\W]{{300}}{i}"} for i in range(150)]},
+        {"patternProperties": {f"x{i}": True for i in range(201)}},
+    ],
+)
+def test_patterns_that_take_much_memory_are_refused(given: dict[str, Any]) -> None:
+    began = process_time()
+    with pytest.raises(BadArgument, match=r"takes too much memory|more than 200 patterns"):
+        schemas.read(given)
+    assert process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(\w{0,300}a){3}c", "[ab]{0,500}a[ab]{300}c", "^(?:(?![ab]*a[ab]{50}c)[ab])+$"]
+)
+def test_patterns_that_take_much_time_are_not_held_against_much_text(pattern: str) -> None:
+    checked = schemas.validator(schemas.read({"items": {"pattern": pattern}}))
+    (fault,) = checked.faults(["ab" * 50_000] * 4)
+    assert "too large to check" in fault.message
+
+
+def test_compiled_schemas_are_dropped_by_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = schemas._Compiled()
+    monkeypatch.setattr(schemas, "MAX_KEPT", 20_000_000)
+    texts = [json.dumps({"pattern": f"a{i}"}) for i in range(10)]
+    first = [kept.get(text) for text in texts]
+    assert kept.get(texts[-1]) is first[-1]
+    assert kept.get(texts[0]) is not first[0]
+    plain = [json.dumps({"title": str(i)}) for i in range(500)]
+    before = [kept.get(text) for text in plain]
+    assert [kept.get(text) for text in plain] == before
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "bb"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+SCHEMAS = st.recursive(
+    st.fixed_dictionaries({}, optional={
+        "type": st.sampled_from(["integer", "number", "string", "object", ["string", "null"]]),
+        "minimum": st.integers(-2, 2), "maxLength": st.integers(0, 2),
+        "required": st.lists(st.sampled_from("ab"), unique=True),
+        "enum": st.lists(st.sampled_from([1, "a", None]), min_size=1, unique=True),
+        "additionalProperties": st.booleans() | st.just({"type": "string"}),
+    }),
+    lambda inner: st.fixed_dictionaries({}, optional={
+        "type": st.sampled_from(["object", "array"]),
+        "properties": st.dictionaries(st.sampled_from("ab"), inner),
+        "additionalProperties": inner | st.booleans(),
+        "required": st.lists(st.sampled_from("ab"), unique=True),
+        "items": inner,
+        "anyOf": st.lists(inner, min_size=1, max_size=2),
+    }),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(SCHEMAS, SCHEMAS, st.lists(VALUES, max_size=10))
+@settings(max_examples=1000, deadline=None)
+def test_a_change_that_breaks_nothing_refuses_nothing(
+    old: dict[str, Any], new: dict[str, Any], values: list[Any]
+) -> None:
+    if not any(change.breaking for change in schema_algebra.diff(old, new)):
+        before, after = schemas.Validator(old), schemas.Validator(new)
+        for value in values:
+            assert before.faults(value) or not after.faults(value)
+
+
+def test_what_is_kept_counts_as_memory() -> None:
+    held: list[int] = []
+    repository = Repository(held.append)
+    repository.save("a", {"title": "x" * 1000})
+    repository.save("a", {"title": "y" * 2000})
+    assert sum(held) > 3000
+    exported = repository.export()
+    repository.delete("a", 1)
+    repository.load(exported)
+    kept = sum(held)
+    repository.load(exported)
+    assert sum(held) == kept
+    repository.delete("a", None)
+    assert sum(held) == 0

@@ -24,6 +24,7 @@ from llmspell.errors import (
 )
 from llmspell.host.spells import InnerMeter, SpellLimits, bounded
 from llmspell.limits import Limits, Meter, Usage
+from llmspell.runtime.checkpoint import Checkpoint
 from llmspell.testing import scripted
 
 FILES = {
@@ -144,6 +145,7 @@ def test_a_limit_in_between_is_one_of_the_options_to_the_outermost(start: Start)
 class _Nest:
     steps = 100
     cpu = 0.5
+    room = 128
 
 
 def test_what_is_left_is_what_the_limits_say_less_what_was_used() -> None:
@@ -330,3 +332,95 @@ def test_a_tool_that_is_a_spell_is_replayed_without_its_file(folder: Path) -> No
         Session(folder=folder, level="untrusted", allow=["tool:other"]).run_sync(
             folder / "tool.lua"
         )
+
+
+def test_many_at_the_same_time_do_not_hold_many_times_the_memory(folder: Path) -> None:
+    (folder / "hold.lua").write_text("""
+        local size = 0
+        local t = {}
+        pcall(function() while true do t[#t + 1] = ('x'):rep(100000) .. #t sleep(0) end end)
+    """)
+    (folder / "many.lua").write_text("""
+        local codes, jobs = {}, {}
+        for n = 1, 16 do
+          jobs[n] = function()
+            local ok, e = pcall(spell.run, 'hold.lua', {}, {limits = {memory = 16000000}})
+            codes[n] = e.code .. ' ' .. e.message:match('limit of (%d+)')
+          end
+        end
+        parallel(jobs)
+        return codes
+    """)
+    session = Session(folder=folder, limits={"memory": "64MB", "time": PATIENCE})
+    given = []
+    for told in session.run_sync(folder / "many.lua").value:
+        code, size = told.split()
+        assert code == "memory"
+        given.append(int(size))
+    assert given[:8] == [16_000_000] * 8
+    assert given[8:] == [1_000_000] * 8
+
+
+def test_one_alone_may_hold_as_much_as_the_one_that_runs_it() -> None:
+    limits = Limits(memory=64)
+
+    class Family(_Nest):
+        room = 128
+
+    def share(room: int, asked: int | None = None) -> tuple[int | None, bool]:
+        nest = Family()
+        nest.room = room
+        found, own = bounded(Meter(limits), nest, SpellLimits(memory=asked))  # type: ignore[arg-type]
+        return found.memory, "memory" in own
+
+    assert share(128) == (64, False)
+    assert share(64) == (32, True)
+    assert share(64, 40) == (40, True)
+    assert share(30, 40) == (15, True)
+    assert share(0) == (1, True)
+
+
+# Checkpoints. -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_checkpoint_goes_on_before_in_and_after_a_spell(folder: Path, isolation: str) -> None:
+    (folder / "note.lua").write_text("fs.append('notes', params.n) sleep(0.01) return params.n")
+    (folder / "steps.lua").write_text("""
+        local first = spell.run('note', {n = 'a'})
+        local two = parallel({function() return spell.run('note', {n = 'b'}).result end,
+                              function() return spell.run('note', {n = 'c'}).result end})
+        sleep(0.001)
+        return {first.result, two, first.usage.calls}
+    """)
+    notes = folder / "notes"
+    options: dict[str, Any] = {"isolation": isolation, "allow": [f"fs.write:{folder}"]}
+    options["folder"] = folder
+
+    def ran(checkpoint: Checkpoint | None) -> tuple[Any, list[str], str]:
+        async def go() -> tuple[Any, list[str]]:
+            async with Session(**options) as session:
+                path = folder / "steps.lua"
+                if checkpoint is None:
+                    running = session.start(path)
+                else:
+                    running = session.restore(checkpoint, path)
+                value = (await running.result()).value
+                return value, running.checkpoint().lines
+
+        notes.write_text("")
+        value, lines = asyncio.run(go())
+        return value, lines, "".join(sorted(notes.read_text()))
+
+    value, lines, written = ran(None)
+    assert (value[:2], written) == (["a", ["b", "c"]], "abc")
+    for size in range(1, len(lines) + 1):
+        done = [json.loads(line)["args"] for line in lines[1:size] if '"spell.run"' in line]
+        left = "".join(n for n in "abc" if not any(f'"{n}"' in args for args in done))
+        again, _, written = ran(Checkpoint(lines[:size]))
+        assert (again, written) == (value, left), f"from line {size}"
+
+
+def test_a_program_without_a_folder_is_told_so(folder: Path) -> None:
+    with pytest.raises(NotFound, match="of no folder"):
+        Session(folder=folder).run_sync("return spell.run('nowhere')")

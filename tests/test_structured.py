@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmspell import Session
+from llmspell import BadArgument, Session
 from llmspell.host.schemas import loose_json
 from llmspell.host.schemas.structured import Form
 from llmspell.host.settings import ProviderSettings, Settings
+from llmspell.testing import scripted
 from llmspell.testing.servers import ModelServer
 
 
@@ -167,3 +168,48 @@ def test_reading_takes_time_in_proportion(piece: str) -> None:
     short, long = min(taken(8000) for _ in range(3)), min(taken(128_000) for _ in range(3))
     # 16 times the text; time that grew with its square would be 256 times as long.
     assert long < 100 * max(short, 0.001)
+
+
+def test_reading_from_many_places_ends() -> None:
+    # Each of the first brackets begins what is read to the end, and is nested too deep there.
+    text = "[" * 29 + "1," * 60_000 + "[" * 40
+    began = process_time()
+    assert list(loose_json.find(text)) == []
+    first = _Reading(text).seconds
+    assert process_time() - began - first < 12 * max(first, 0.05)
+
+
+class _Reading:
+    """One reading of a text."""
+
+    def __init__(self, text: str) -> None:
+        began = process_time()
+        with pytest.raises(BadArgument):
+            loose_json._Reader(text, 0).value(0)
+        self.seconds = process_time() - began
+
+
+def test_an_answer_that_is_too_long_is_read_in_part_at_last_only() -> None:
+    assert loose_json.partial("{'a': " + "x" * loose_json.MAX_TEXT) is None
+
+
+def test_a_long_answer_that_streams_is_not_read_at_every_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    partial = loose_json.partial
+    monkeypatch.setattr(loose_json, "partial", lambda text: read.append(len(text)) or partial(text))
+    numbers = list(range(20_000))
+    models = {"m": scripted(json.dumps(numbers))}
+    source = """
+    local sizes, last = 0, 0
+    for part in structured.stream("x", "list of int") do
+      assert(#part >= last)
+      sizes, last = sizes + 1, #part
+    end
+    return { sizes, last }
+    """
+    parts, last = Session(models=models, model="mock/m").run_sync(source).value
+    assert last == 20_000
+    assert 10 < parts <= len(read) + 1 < 1000
+    assert read == sorted(set(read))

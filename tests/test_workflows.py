@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -13,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmspell import Session
-from llmspell.errors import BadArgument, CallLimit, StepLimit, TimeLimit
+from llmspell.errors import (
+    BadArgument,
+    BudgetExceeded,
+    CallLimit,
+    MemoryLimit,
+    StepLimit,
+    TimeLimit,
+)
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.host.workflows.pictures import mermaid
 from llmspell.host.workflows.records import weight
 from llmspell.host.workflows.steps import read
+from llmspell.runtime.checkpoint import Checkpoint
 from llmspell.runtime.run import Run
 from llmspell.spells.program import Program
 from llmspell.testing.servers import ModelServer
@@ -188,6 +197,197 @@ def test_a_script_that_drops_its_workflow_ends_its_stream(server: ModelServer) -
     assert run(source, server).value == 0
 
 
+def test_the_failure_of_a_step_hides_no_limit_of_another(server: ModelServer) -> None:
+    for type in ("parallel", "graph"):
+        source = f"""
+        local w = workflow.create {{ type = "{type}", steps = {{
+          {{ id = "a", tool = "nowhere" }}, {{ id = "b", prompt = "hello there" }} }} }}
+        pcall(w.run, w)
+        print("caught")
+        """
+        with pytest.raises(BudgetExceeded) as caught:
+            run(source, server, limits={"tokens": 1})
+        assert caught.value.result.output == ""  # type: ignore[attr-defined]
+
+
+def test_each_item_of_a_map_is_agreed_to_for_itself(server: ModelServer) -> None:
+    source = """
+    local w = workflow.create { over = {1, 2, 3},
+      map = { id = "ask", approval = "{{item}}?", on_error = { fallback = "no" } } }
+    local running = async(function() return w:run().output end)
+    local function decide(yes)
+      repeat local ok = pcall(w.approve, w, "ask", yes) sleep(0.001) until ok
+    end
+    decide(true) decide(false) decide(true)
+    local got = await(running)
+    return { got[1].approved, got[2], got[3].approved, (pcall(w.approve, w, "ask")) }
+    """
+    assert run(source, server).value == [True, "no", True, False]
+
+
+def test_it_can_be_cancelled_when_it_has_just_started(server: ModelServer) -> None:
+    source = """
+    local ran, seen = false, {}
+    local w = workflow.create { steps = { { id = "a", call = function() ran = true end } } }
+    local ok, e = pcall(w.run, w, { on_event = function(event)
+      seen[#seen + 1] = event.type
+      if event.type == "workflow_started" then w:cancel() end
+    end })
+    return { e.code, ran, w:status().status, seen }
+    """
+    told = ["workflow_started", "workflow_cancelled"]
+    assert run(source, server).value == ["cancelled", False, "cancelled", told]
+
+
+def test_a_pause_is_told_once(server: ModelServer) -> None:
+    source = """
+    local seen = {}
+    local w = workflow.create { type = "parallel", max_parallel = 2, steps = {
+      { id = "a", wait = 0.01 }, { id = "b", wait = 0.01 }, { id = "c", wait = 0 },
+      { id = "d", wait = 0 } } }
+    local running = async(function()
+      w:run { on_event = function(e) if e.type:match("^workflow") then seen[#seen + 1] = e.type end end }
+    end)
+    sleep(0.005)
+    w:pause()
+    sleep(0.03)
+    w:resume()
+    await(running)
+    return seen
+    """  # noqa: E501
+    states = ["started", "paused", "resumed", "completed"]
+    assert run(source, server).value == [f"workflow_{state}" for state in states]
+
+
+def test_what_a_run_leaves_in_variables_counts_as_memory(server: ModelServer) -> None:
+    source = """
+    local kept = {}
+    for i = 1, 40 do
+      kept[i] = workflow.create { variables = { big = "" }, steps = {
+        { id = "a", call = function() return ("x"):rep(1000000) end, save_as = "big" } } }
+      kept[i]:run()
+      collectgarbage() collectgarbage()
+      print(i)
+    end
+    """
+    with pytest.raises(MemoryLimit) as caught:
+        run(source, server, limits={"memory": "32MB"})
+    assert caught.value.result.output.count("\n") in range(20, 32)  # type: ignore[attr-defined]
+
+
+def test_events_that_nobody_takes_count_as_memory(server: ModelServer) -> None:
+    source = """
+    local w = workflow.create { type = "loop", max_iterations = 60, steps = {
+      { id = "a", call = function() return ("x"):rep(2000000) end } } }
+    local events = w:stream()
+    events:next()
+    sleep(0.5)
+    pcall(function() for _ in events do end end)
+    """
+    with pytest.raises(MemoryLimit):
+        run(source, server, limits={"memory": "32MB"})
+
+
+def test_the_input_counts_to_what_a_workflow_holds(server: ModelServer) -> None:
+    source = """
+    local w = workflow.create { steps = {
+      { id = "a", call = function() return ("x"):rep(9000000) end } } }
+    local ok, e = pcall(w.run, w, { input = ("x"):rep(9000000) })
+    return e.code
+    """
+    assert run(source, server).value == "too_large"
+
+
+def test_a_large_graph_does_not_look_at_every_need_after_every_step(server: ModelServer) -> None:
+    def taken(size: int) -> float:
+        source = f"""
+        local steps = {{}}
+        for i = 1, {size} do
+          local needs = {{}}
+          for j = math.max(1, i - 40), i - 1 do needs[#needs + 1] = "s" .. j end
+          steps[i] = {{ id = "s" .. i, set = {{}}, needs = needs }}
+        end
+        workflow.create({{ type = "graph", steps = steps }}):run()
+        """
+        began = process_time()
+        run(source, server)
+        return process_time() - began
+
+    taken(10)
+    # Four times the steps; what looked at every need after every step would take 64 times as long.
+    assert taken(800) < 25 * max(taken(200), 0.2)
+
+
+def test_what_a_function_is_told_does_not_depend_on_which_is_faster(server: ModelServer) -> None:
+    source = """
+    local function names(given)
+      local found = {}
+      for name in pairs(given.outputs) do found[#found + 1] = name end
+      table.sort(found)
+      return table.concat(found, " ")
+    end
+    local w = workflow.create { steps = {
+      { id = "first", set = {} },
+      { id = "both", type = "parallel", steps = {
+        { id = "fast", set = {} }, { id = "late", steps = { { id = "w", wait = 0.02 },
+                                                            { id = "told", call = names } } } } },
+      { id = "net", type = "graph", steps = {
+        { id = "g1", set = {} }, { id = "g2", wait = 0.01 },
+        { id = "g3", call = names, needs = { "g2" } } } },
+      { id = "last", call = names },
+    } }
+    local r = w:run().outputs
+    return { r.told, r.g3, r.last }
+    """
+    assert run(source, server).value == [
+        "first",
+        "both fast first late told",
+        "both fast first g1 g3 late net told",
+    ]
+
+
+PARALLEL = """
+local seen = {}
+local w = workflow.create { type = "parallel", steps = {
+  { id = "a", steps = {
+    { id = "a1", wait = 0.03, timeout = 5 },
+    { id = "a2", call = function() seen[#seen + 1] = "a2" sleep(0.01) return "A" end } } },
+  { id = "b", wait = 0.02, timeout = 0.02, on_error = "continue" },
+  { id = "c", prompt = "same", retries = 1 }, { id = "d", prompt = "same" },
+  { id = "m", over = { 1, 2, 3 }, max_parallel = 2, map = { id = "n", prompt = "n{{item}}" } },
+  { id = "g", steps = { { id = "g1", wait = 0.01 }, { id = "g2", wait = 0, needs = { "g1" } } } },
+} }
+local r = w:run { on_event = function(e) seen[#seen + 1] = e.type .. (e.step or "") end }
+sleep(0.001)
+table.sort(seen)
+return { r.outputs.a, r.outputs.c, r.outputs.m, #seen }
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_checkpoint_goes_on_where_steps_run_at_the_same_time(
+    server: ModelServer, isolation: str
+) -> None:
+    local = ProviderSettings("openai_compatible", server.url + "/v1")
+    options: dict[str, Any] = {"settings": Settings(providers={"local": local})}
+    options |= {"model": "local/echo", "isolation": isolation}
+
+    async def ran(lines: list[str]) -> tuple[Any, list[str]]:
+        async with Session(**options) as session:
+            running = session.restore(Checkpoint(lines)) if lines else session.start(PARALLEL)
+            return (await running.result()).value, running.checkpoint().lines
+
+    value, lines = asyncio.run(ran([]))
+    asked = [line for line in lines if '"llm.generate"' in line]
+    assert len(asked) == 5
+    for size in range(1, len(lines) + 1, 1 if isolation == "none" else 5):
+        before = server.count()
+        again, _ = asyncio.run(ran(lines[:size]))
+        assert again[:3] == value[:3], f"from line {size}: {lines[size - 1]}"
+        made = server.count() - before
+        assert made == 5 - sum(line in asked for line in lines[:size]), f"from line {size}"
+
+
 # Reading and drawing.
 
 
@@ -267,3 +467,21 @@ def test_the_examples_of_the_page_run(server: ModelServer, tmp_path: Path) -> No
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "count.ts").write_text("print('in'); export default params.text.length")
     assert run(blocks[3][1], server, **offline).output.startswith("3\tin\n")
+
+
+def test_a_rule_for_a_tool_holds_in_a_step(server: ModelServer) -> None:
+    source = """
+    local w = workflow.create { steps = {
+      { id = "a", tool = "calculator", args = { expression = "1+1" }, retries = 2 } } }
+    local ok, e = pcall(w.run, w)
+    return { e.code, w:status().steps[1].attempts }
+    """
+    asked: list[str] = []
+
+    def approve(*given: Any) -> bool:
+        asked.append(str(given))
+        return False
+
+    code, attempts = run(source, server, tool_rules={"*": "ask"}, approve=approve).value
+    assert (code, attempts, len(asked)) == ("denied", 1, 1)
+    assert run(source, server, tool_rules={"calc*": "deny"}).value[0] == "denied"

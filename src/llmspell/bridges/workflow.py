@@ -181,7 +181,7 @@ def stream(ctx: Context, workflow: Workflow, options: RunOptions = RunOptions())
     options: its input and variables.
     returns: a stream of events; the last one has the output.
     """
-    return WorkflowEvents(workflow, options)
+    return WorkflowEvents(ctx.meter, workflow, options)
 
 
 @capability("workflow.next", since="0.1")

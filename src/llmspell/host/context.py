@@ -126,7 +126,7 @@ class Context:
         """The schemas that were saved in this run."""
         from .schemas.versions import Repository
 
-        return Repository()
+        return Repository(self.meter.hold)
 
     @cached_property
     def mcp(self) -> Servers:

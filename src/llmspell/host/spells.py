@@ -47,6 +47,9 @@ MAX_DEPTH = 4
 MAX_RUNNING = 64
 """Nested spells of one run at the same time, those inside others included."""
 
+FAMILY = 2
+"""How often the memory of the outermost run its nested spells may be given together, about."""
+
 MAX_SOURCE = 1024 * 1024
 """Bytes of a spell."""
 
@@ -147,6 +150,7 @@ class Nest(Protocol):
 
     folder: that of its program, or None.
     suffixes: how the names of spells end.
+    room: bytes that spells inside the outermost run may still be given, or None without a limit.
     steps, cpu: what nested runs have used that are over.
     """
 
@@ -158,6 +162,9 @@ class Nest(Protocol):
 
     @property
     def suffixes(self) -> tuple[str, ...]: ...
+
+    @property
+    def room(self) -> int | None: ...
 
     async def run(self, file: SpellFile, params: dict[str, Any], limits: Limits) -> Ended:
         """Runs it to its end. Raises HostFailure where it cannot begin."""
@@ -269,11 +276,24 @@ def bounded(meter: Meter, nest: Nest, wanted: SpellLimits) -> Bounds:
             # Not 0, which is no limit that a run can begin with: it ends at its first use.
             left = max(0.001, left) if isinstance(bound, float) else max(1, int(left))
         choice = asked.get(item.name)
+        if item.name == "memory" and left is not None and nest.room is not None:
+            choice = _share(nest.room, left, choice)
         if choice is not None and (left is None or choice < left):
             own.add(item.name)
             left = choice
         changed[item.name] = left
     return Bounds(limits._replace(**changed), frozenset(own))
+
+
+def _share(room: int, limit: int, asked: int | None) -> int:
+    """Bytes for a spell: what it asks for while that is there, else half of what is there.
+
+    So one alone has as much as the run it is in, and many at the same time never many times that.
+    """
+    wanted = limit if asked is None else min(asked, limit)
+    if asked is not None and wanted <= room:
+        return wanted
+    return min(wanted, max(room // 2, limit // MAX_RUNNING))
 
 
 def _fail(
@@ -340,7 +360,8 @@ def find(ctx: Context, nest: Nest, name: str) -> SpellFile:
                 continue
             # The modules beside it need a grant each, which is no folder: it has none.
             return _file(data, path, None)
-    raise denied or NotFound(f"there is no spell {name[:200]}")
+    hint = "" if nest.folder is not None else ": the program that runs it is of no folder"
+    raise denied or NotFound(f"there is no spell {name[:200]}{hint}")
 
 
 def _candidates(name: str, suffixes: tuple[str, ...]) -> Iterator[str]:

@@ -59,9 +59,10 @@ class Abandoned(NamedTuple):
 
 
 class Inner(NamedTuple):
-    """A call that the call number `of` of the script made for it had its answer."""
+    """A call that the call number `of` of the script made for it, as its `nth`, had its answer."""
 
     of: int
+    nth: int
     name: str
     args: str
     answer: bytes | CapabilityError
@@ -152,7 +153,8 @@ class Checkpoint:
         else:
             name, args, answer = _text(line["call"]), _text(line["args"]), _answer(line)
             if "of" in line:
-                self.events.append(Inner(_number(line["of"]), name, args, answer))
+                of, nth = _number(line["of"]), _number(line["nth"])
+                self.events.append(Inner(of, nth, name, args, answer))
             else:
                 self.events.append(Answered(_number(line["id"]), name, args, answer))
 
@@ -187,12 +189,23 @@ def event_line(event: Event) -> dict[str, Any]:
             "entry": event.entry,
             "of": event.of,
         }
-    number = {"of": event.of} if isinstance(event, Inner) else {"id": event.number}
+    number = {"id": event.number} if isinstance(event, Answered) else {"of": event.of}
+    if isinstance(event, Inner):
+        number["nth"] = event.nth
     line: dict[str, Any] = {"call": event.name, "args": event.args, **number}
     if isinstance(event.answer, bytes):
         return line | {"value": event.answer.decode()}
     told = tell_error(event.answer)
     return line | {"error": {"retryable": False} | told}
+
+
+def told(event: Event) -> str:
+    """What the script has come to with an event, as an error says it."""
+    if isinstance(event, Answered):
+        return f"call {event.number}, {event.name}, which has an answer"
+    if isinstance(event, Inner):
+        return f"{event.name} for call {event.of}, which has an answer"
+    return "where a function of it was called"
 
 
 def head_text(head: dict[str, Any], what: str) -> str:

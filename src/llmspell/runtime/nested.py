@@ -11,26 +11,28 @@ from typing import TYPE_CHECKING, Any
 from ..engines import SUFFIXES
 from ..engines.base import Engine
 from ..errors import HostFailure
-from ..host.spells import MAX_DEPTH, MAX_RUNNING, Ended, InnerMeter, SpellFile, SpellRun
+from ..host.spells import FAMILY, MAX_DEPTH, MAX_RUNNING, Ended, InnerMeter, SpellFile, SpellRun
 from ..host.usage import report
 from ..limits import Limits
 from ..spells.program import Program
 
 if TYPE_CHECKING:
+    from ..host.tools.toolbox import Toolbox
     from .run import Run
 
 
 class Nest:
     """Makes the nested runs of one run.
 
-    running: how many there are now, in the whole family; the outermost counts.
+    running, given: how many there are now in the whole family, and the bytes they may hold; the
+        outermost counts.
     """
 
     def __init__(self, outer: Run, above: Nest | None) -> None:
         self._outer = outer
         self.depth: int = 0 if above is None else above.depth + 1
         self._root: Nest = self if above is None else above._root
-        self.running = 0
+        self.running = self.given = 0
         self.steps = 0
         self.cpu = 0.0
 
@@ -43,6 +45,13 @@ class Nest:
     def suffixes(self) -> tuple[str, ...]:
         """How the names of spells end."""
         return tuple(SUFFIXES)
+
+    @property
+    def room(self) -> int | None:
+        """Bytes that may still be given to spells of the family; None without a limit."""
+        root = self._root
+        limit = root._outer.driver.limits.memory
+        return None if limit is None else max(0, FAMILY * limit - root.given)
 
     def engine(self, suffix: str) -> Engine:
         """The engine for a spell, isolated as that of this run is.
@@ -70,6 +79,7 @@ class Nest:
             told = f"at most {MAX_RUNNING} spells run at the same time inside one"
             raise HostFailure(f"{file.name} was not run: {told}", code="too_many")
         self._root.running += 1
+        self._root.given += limits.memory or 0
         try:
             inner = Run(self._outer.session, Program(*file), params, limits._asdict(), inside=self)
             try:
@@ -80,12 +90,19 @@ class Nest:
                 await inner.close()
         finally:
             self._root.running -= 1
+            self._root.given -= limits.memory or 0
         run = SpellRun(result.value, result.output, report(meter))
         return Ended(run, result.error, isinstance(meter, InnerMeter) and meter.above)
 
     def meter(self, limits: Limits, usage: Any) -> InnerMeter:
         """The meter of a nested run, below that of this one."""
         return InnerMeter(limits, usage, self._outer.driver.meter)
+
+    def toolbox(self) -> Toolbox:
+        """The tools of a nested run, under the rules that the script of this one has added."""
+        tools = self._outer.session.toolbox()
+        tools.restrictions.above = self._outer.gate.context.tools.restrictions
+        return tools
 
     def _take(self, inner: Run, meter: Any) -> None:
         below = inner.nest

@@ -15,7 +15,6 @@ import json
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Answer as Turn
@@ -30,7 +29,9 @@ from .checkpoint import (
     Checkpoint,
     Event,
     Inner,
+    told,
 )
+from .claims import Claims
 from .driver import REST, Driver
 from .gate import HANDLER, Answer
 from .journal import LATER, Recorded
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 OWNER: ContextVar[int] = ContextVar("OWNER", default=0)
 """Number of the call of the script that the present task works for."""
+
+STILL = 50
+"""Rounds of the loop without a change after which the host has nothing left to do."""
 
 
 class ResumableDriver(Driver):
@@ -52,20 +56,22 @@ class ResumableDriver(Driver):
         self.keeper: Keeper
         self.replays = False
         self._hide: Callable[[str], str] = str
-        self._waiting_for: set[asyncio.Future[Any]] = set()
+        self._waiting_for: dict[asyncio.Future[Any], int] = {}
         self._open: dict[int, Call] = {}
         self._functions: dict[int, Called] = {}
         self._begun: dict[int, int] = {}
         # While it is restored:
         self._events: deque[Event] = deque()
         self._answers: dict[int, Answered] = {}
-        self._inner: dict[int, deque[Inner]] = {}
+        self._claims = Claims()
         self._answer_now: Recorded | None = None
         self._held: dict[int, Answer] = {}
         self._deferred: dict[int, Call] = {}
         self._wishes: list[tuple[int, int | str, bytes, asyncio.Future[int]]] = []
-        self._live: asyncio.Future[None] | None = None
         self._never: set[int] = set()
+        self._gone: set[int] = set()
+        self._stood: tuple[int, ...] = ()
+        self._still = 0
         self._rested = 0  # looks in a row at which an isolate that works elsewhere was at rest
 
     def keep(self, keeper: Keeper, hide: Callable[[str], str]) -> None:
@@ -75,10 +81,7 @@ class ResumableDriver(Driver):
     def restore(self, checkpoint: Checkpoint) -> None:
         """Begins with what a checkpoint has. Raises RestoreError for what cannot be rebuilt."""
         for event in checkpoint.events:
-            if isinstance(event, Inner):
-                self._inner.setdefault(event.of, deque()).append(event)
-            else:
-                self._events.append(event)
+            self._events.append(event)
             if isinstance(event, Abandoned) and not event.begun:
                 self._never.add(event.entry)
             if isinstance(event, Answered):
@@ -150,13 +153,16 @@ class ResumableDriver(Driver):
 
     def _note_answer(self, number: int, answer: Answer) -> None:
         call = self._open.pop(number, None)
+        self._claims.forget(number)
         if call is None:
             return
         self._note(Answered(number, call.name, call.args.decode(), answer))
 
     def _cancel(self, number: int) -> None:
         self._deferred.pop(number, None)
+        self._gone.add(number)
         super()._cancel(number)
+        self._claims.forget(number)
         if not self.replays:
             self._open.pop(number, None)
             for called in [one for one in self._functions.values() if one.of == number]:
@@ -247,11 +253,11 @@ class ResumableDriver(Driver):
         return decode(ended.value, self.call_function)
 
     async def _blocking(self, future: asyncio.Future[Any]) -> Any:
-        self._waiting_for.add(future)
+        self._waiting_for[future] = OWNER.get()
         try:
             return await future
         finally:
-            self._waiting_for.discard(future)
+            del self._waiting_for[future]
 
     async def invoke(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as `Gate.call` does, or has it from the checkpoint."""
@@ -259,29 +265,31 @@ class ResumableDriver(Driver):
         kept = (
             owner in self._open and self._remade(self._open[owner].name) and not self._again(name)
         )
-        inner = self._inner.get(owner)
-        # What takes turns of the loop may come to its calls only when all else is restored.
-        if kept and (self.replays or inner):
-            if inner:
-                event = inner.popleft()
-                if (event.name, json.loads(event.args)) != (name, self._args(text)):
-                    error = RestoreError(_difference(event, Call(owner, name, b""), text.decode()))
-                    self.fail(error)
-                    raise error
+        nth = self._claims.number(owner) if kept else 0
+        if kept and self.replays:
+            event = await self._claimed(owner, nth, name, text)
+            if event is not None:
                 self._answer_now = Recorded(LATER - 1, event.answer)
                 kept = False
-            else:
-                self._live = self._live or asyncio.get_running_loop().create_future()
-                self._schedule()
-                await self._blocking(asyncio.shield(self._live))
         answer = self.gate.enter(name, text)
         if not isinstance(answer, bytes | CapabilityError):
             answer = await answer
         if kept:
-            self._note(Inner(owner, name, text.decode(), answer))
+            self._note(Inner(owner, nth, name, text.decode(), answer))
         if isinstance(answer, CapabilityError):
             raise answer
         return decode(answer, self.call_function)
+
+    async def _claimed(self, owner: int, nth: int, name: str, text: bytes) -> Inner | None:
+        """The event that has the answer of a call; None where it is to be made, when all fits."""
+        claim = self._claims.add(owner, nth, name, self._hide(text.decode()))
+        self._release()
+        self._schedule()
+        try:
+            event: Inner | None = await self._blocking(claim.found)
+        finally:
+            self._claims.remove(claim)
+        return event
 
     def _again(self, name: str) -> bool:
         capability = self.gate.catalogue.get(name)
@@ -314,6 +322,10 @@ class ResumableDriver(Driver):
                 if event.begun:
                     self._begun.pop(event.entry, None)
                     super()._put(-event.entry, Cancelled("nobody waits for it any more"))
+            elif isinstance(event, Inner):
+                if not self._claims.give(event) and event.of not in self._gone:
+                    return
+                self._events.popleft()
             elif isinstance(event, Called):
                 if not self._grant(event):
                     return
@@ -383,8 +395,7 @@ class ResumableDriver(Driver):
                 self._entries[called.entry] = asyncio.get_running_loop().create_future()
                 self._give_call(called)
                 wish.set_result(called.entry)
-        if self._live is not None:
-            self._live.set_result(None)
+        self._claims.give_up()
         self._schedule()
 
     def _pump(self) -> None:
@@ -398,7 +409,8 @@ class ResumableDriver(Driver):
             if self._rest is None:
                 self._rest = self._loop.call_later(REST, self._look_again)
             return
-        if len(self._tasks) > sum(not future.done() for future in self._waiting_for) or self._dying:
+        blocked = {owner for future, owner in self._waiting_for.items() if not future.done()}
+        if len(self._tasks) > len(blocked) or self._dying or not self._stands_still():
             return
         event = self._events[0]
         if isinstance(event, Answered) and event.number in self._waits:
@@ -408,7 +420,21 @@ class ResumableDriver(Driver):
             self._release()
             self._schedule()
             return
-        self.fail(RestoreError(f"the script does not come to {_told(event)}"))
+        claim = self._claims.first(event.of) if isinstance(event, Inner) else None
+        if isinstance(event, Inner) and claim is not None:
+            call = Call(event.of, claim.name, b"")
+            self.fail(RestoreError(_difference(event, call, claim.args)))
+            return
+        self.fail(RestoreError(f"the script does not come to {told(event)}"))
+
+    def _stands_still(self) -> bool:
+        """Whether the host does nothing any more: between calls it takes rounds of the loop."""
+        counts = (self.meter.usage.calls, len(self._events), len(self._claims), len(self._wishes))
+        self._still = self._still + 1 if counts == self._stood else 0
+        self._stood = counts
+        if self._still < STILL:
+            self._schedule()
+        return self._still >= STILL
 
     def _look_again(self) -> None:
         # It says that it rests before what it came to has arrived.
@@ -436,7 +462,7 @@ class ResumableDriver(Driver):
                 if not self._remade(event.name):
                     held[f"{given.kind}#{given.id}"] = event.name
             held.pop(self._ends(event), None)
-        for inner in chain.from_iterable(self._inner.values()):
+        for inner in [event for event in self._events if isinstance(event, Inner)]:
             # What a call that is made again had for itself only, that call answers for.
             given = decode(inner.answer) if isinstance(inner.answer, bytes) else None
             last = max(last, given.id if isinstance(given, Handle) else 0)
@@ -471,9 +497,3 @@ def _difference(event: Answered | Inner, call: Call, args: str) -> str:
 def _short(args: str) -> str:
     text = args[1:-1] if len(args) <= 200 else args[1:200] + "..."
     return f"({text})"
-
-
-def _told(event: Event) -> str:
-    if isinstance(event, Answered):
-        return f"call {event.number}, {event.name}, which has an answer"
-    return "where a function of it was called"

@@ -167,8 +167,7 @@ class Session:
             preload_namespaces(_words(preload), self.features)
         self.cache = cache or shared(settings.cache_folder(os.environ))
         self.found_modules: Modules | None = None
-        keys = [p.api_key_env for p in settings.providers.values() if p.api_key_env]
-        environment = Environment(os.environ, self.policy.base, keys)
+        environment = Environment(os.environ, self.policy.base, settings.key_names)
         self.services = Services(
             policy=self.policy,
             settings=settings,

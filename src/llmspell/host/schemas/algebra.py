@@ -166,7 +166,7 @@ def _named_changes(
     for name in sorted(before.keys() | after.keys()):
         here = f"{path}.{name}"
         if name not in after:
-            breaking = new.get("additionalProperties") is False
+            breaking = new.get("additionalProperties", True) not in (True, {})
             yield Change(here, "removed", before[name], None, breaking)
         elif name not in before:
             # It may have been there already, as something else.

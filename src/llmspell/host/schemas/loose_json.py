@@ -27,6 +27,9 @@ MAX_DEPTH = 30
 MAX_STARTS = 8
 """Places in a text at which a value is looked for."""
 
+MAX_READINGS = 2
+"""How often a text as a whole may be read, from several places in it."""
+
 FENCE = re.compile(r"```[\w-]{0,20}[^\S\n]*\n(.*?)(?:```|\Z)", re.S)
 BLANK = re.compile(r"(?:[\s\ufeff]+|//[^\n]*|#[^\n]*|/\*.*?(?:\*/|\Z))*", re.S)
 BARE = re.compile(r"[^,:\[\]{}\n\"]*")
@@ -50,15 +53,19 @@ def find(text: str) -> Iterator[Any]:
         return
     fenced = [match.start(1) for match in FENCE.finditer(text)]
     starts = [m.start() for at in fenced for m in [re.compile(r"\s*[\[{]").match(text, at)] if m]
-    passed = 0
+    passed, left = 0, MAX_READINGS * len(text)
     for at in starts[:MAX_STARTS] or _openings(text):
         if at < passed:
             continue
+        if left <= 0:
+            return
         reader = _Reader(text, BLANK.match(text, at).end())  # type: ignore[union-attr]
         try:
             value = reader.value(0)
         except BadArgument:
             continue
+        finally:
+            left -= reader.at - at
         passed = reader.at
         if crosses(value):
             yield value
@@ -94,7 +101,7 @@ def partial(text: str) -> Any:
     try:
         return from_json(text[start.start() :], allow_partial="trailing-strings")
     except ValueError:
-        return next(find(text), None)
+        return next(find(text), None) if len(text) <= MAX_TEXT else None
 
 
 class _Reader:

@@ -6,13 +6,15 @@ memory or time out of proportion.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import islice
+from threading import Lock
 from typing import Any, NamedTuple
 
 from ...errors import BadArgument, near_miss
 from ...values import kind_of
+from . import patterns
 
 MAX_TEXT = 64 * 1024
 """Characters of a schema."""
@@ -24,6 +26,12 @@ MAX_LISTED = 20_000
 """The same, up to which every fault is looked for: there may be as many, each with the argument."""
 
 SHOWN_FAULTS = 10
+
+MAX_KEPT = 64 * 1024 * 1024
+"""Bytes of all compiled schemas of a process that are kept, about."""
+
+COMPILED = 100
+"""Bytes of a compiled schema for each character of it, about, without its patterns."""
 
 COSTLY = frozenset(
     {"$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}
@@ -51,11 +59,19 @@ class Validator:
         import jsonschema_rs
 
         self.parts = parts(schema)
+        found = list(_patterns(schema))
+        self.patterns = sum(map(patterns.cost, found))
+        self.size = patterns.MAX_COMPILED if found else 0
+        options = patterns.options(len(found))
         try:
             # offline: a "$ref" in a schema must not read files or the network.
-            self._validator = jsonschema_rs.validator_for(schema, offline=True)
+            self._validator = jsonschema_rs.validator_for(
+                schema, offline=True, pattern_options=options
+            )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             reason = str(error).split("\n")[0]
+            if reason.endswith('is not a "regex"'):
+                reason += ", or takes too much memory"
             raise BadArgument(f"the schema is not a valid JSON Schema: {reason}") from None
 
     def complaint(self, value: Any) -> str:
@@ -64,9 +80,10 @@ class Validator:
 
     def faults(self, value: Any, called: str = "the value") -> list[Fault]:
         """What is wrong with `value`, at most `SHOWN_FAULTS` of them."""
-        cost = self.parts * parts(value)
+        size = parts(value)
+        cost = self.parts * size
         verb = "are" if called.endswith("s") else "is"
-        if cost > MAX_COST:
+        if cost + self.patterns * size > MAX_COST:
             many = "many" if verb == "are" else "large"
             return [Fault("", f"{called} {verb} too {many} to check against the schema")]
         try:
@@ -208,15 +225,48 @@ def _refuse_costly(schema: Any, *, named: bool) -> None:
             _refuse_costly(item, named=not named and key in NAMED)
 
 
+def _patterns(schema: Any, *, named: bool = False) -> Iterator[str]:
+    """The regular expressions of a schema."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _patterns(item)
+    if isinstance(schema, dict):
+        for key, item in schema.items():
+            if not named and key == "pattern" and isinstance(item, str):
+                yield item
+            if not named and key == "patternProperties" and isinstance(item, dict):
+                yield from item
+            yield from _patterns(item, named=not named and key in NAMED)
+
+
+class _Compiled:
+    """The schemas used last, compiled; by all threads of a process."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Validator] = OrderedDict()
+        self._lock = Lock()
+        self._size = 0
+
+    def get(self, text: str) -> Validator:
+        import json
+
+        with self._lock:
+            if text in self._kept:
+                self._kept.move_to_end(text)
+                return self._kept[text]
+            made = self._kept[text] = Validator(json.loads(text))
+            self._size += made.size + COMPILED * len(text)
+            while self._size > MAX_KEPT:
+                old, dropped = self._kept.popitem(last=False)
+                self._size -= dropped.size + COMPILED * len(old)
+            return made
+
+
+_compiled = _Compiled()
+
+
 def validator(schema: dict[str, Any]) -> Validator:
     """The validator of a schema; compiled once for equal schemas. Raises BadArgument."""
     import json
 
-    return _validator(json.dumps(schema, sort_keys=True))
-
-
-@lru_cache(maxsize=256)
-def _validator(text: str) -> Validator:
-    import json
-
-    return Validator(json.loads(text))
+    return _compiled.get(json.dumps(schema, sort_keys=True))

@@ -50,6 +50,9 @@ EXTRACT = (
 
 MODES = ("native", "tool", "prompted")
 
+STEPS = 64
+"""Into how many parts a long answer that comes in pieces is at least cut: each is read anew."""
+
 _REFUSED: WeakKeyDictionary[Models, dict[str, set[str]]] = WeakKeyDictionary()
 """Modes that a provider has refused for a model, against what is known of it."""
 
@@ -143,20 +146,11 @@ class Question:
         self.modes = self._modes(self.models.metered(name, ctx.meter))
 
     def _modes(self, model: Model[Any]) -> list[str]:
-        try:
-            profile: Any = model.profile
-        except NotImplementedError:  # of a pool: each of its models has its own
-            profile = {"supports_json_schema_output": False, "supports_tools": True}
-        has = {
-            "native": profile.get("supports_json_schema_output", False),
-            "tool": profile.get("supports_tools", True),
-            "prompted": True,
-        }
         if self.options.mode == "auto":
-            refused = _REFUSED.get(self.models, {}).get(self.name, set())
-            return [mode for mode in MODES if has[mode] and mode not in refused]
-        if not has[self.options.mode]:
-            known = " or ".join(f'"{mode}"' for mode in MODES if has[mode])
+            return modes_of(self.models, self.name, model)
+        has = _modes_with_refused(model)
+        if self.options.mode not in has:
+            known = " or ".join(f'"{mode}"' for mode in has)
             raise BadArgument(
                 f'options.mode: {self.name} has no mode "{self.options.mode}": use {known}'
             )
@@ -175,10 +169,7 @@ class Question:
         """Notes that the first mode was refused. Tells whether there is another."""
         if error.code != "rejected" or len(self.modes) == 1:
             return False
-        known = _REFUSED.setdefault(self.models, {})
-        if len(known) < MAX_REFUSED:
-            known.setdefault(self.name, set()).add(self.modes[0])
-        self.modes.pop(0)
+        note_refused(self.models, self.name, self.modes.pop(0))
         return True
 
     async def ask(self) -> Any:
@@ -222,6 +213,32 @@ class Question:
         return failure
 
 
+def modes_of(models: Models, name: str, model: Model[Any]) -> list[str]:
+    """How a model can be told the form, the best way first, without those that were refused."""
+    refused = _REFUSED.get(models, {}).get(name, set())
+    return [mode for mode in _modes_with_refused(model) if mode not in refused]
+
+
+def note_refused(models: Models, name: str, mode: str) -> None:
+    """Remembers that a provider does not take a mode for a model, so that it is not tried again."""
+    known = _REFUSED.setdefault(models, {})
+    if len(known) < MAX_REFUSED:
+        known.setdefault(name, set()).add(mode)
+
+
+def _modes_with_refused(model: Model[Any]) -> list[str]:
+    try:
+        profile: Any = model.profile
+    except NotImplementedError:  # of a pool: each of its models has its own
+        profile = {"supports_json_schema_output": False, "supports_tools": True}
+    has = {
+        "native": profile.get("supports_json_schema_output", False),
+        "tool": profile.get("supports_tools", True),
+        "prompted": True,
+    }
+    return [mode for mode in MODES if has[mode]]
+
+
 async def question(
     ctx: Context, prompt: str, schema: dict[str, Any] | str, options: StructuredOptions
 ) -> Question:
@@ -257,6 +274,7 @@ class ObjectStream:
         self._question = question
         self._source: ModelStream | None = None
         self._text = ""
+        self._read = 0
         self._last: Any = None
         self._result: Any = None
         self._ended = False
@@ -270,6 +288,9 @@ class ObjectStream:
                 self._ended = True
                 self._result = await self._finished()
                 return None if self._result == self._last else self._result
+            if len(self._text) - self._read < len(self._text) // STEPS:
+                continue
+            self._read = len(self._text)
             value = self._question.form.unwrapped(loose_json.partial(self._text))
             if value not in (None, {}, self._last) and loose_json.crosses(value):
                 self._last = value

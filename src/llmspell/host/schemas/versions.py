@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,9 @@ MAX_VERSIONS = 1000
 
 MAX_SIZE = 4 * 1024 * 1024
 """Characters of all schemas of a run together."""
+
+WEIGHT = 4
+"""Bytes of memory for each character of a schema, at least."""
 
 MAX_MIGRATIONS = 1000
 
@@ -71,7 +75,9 @@ def _size(schema: dict[str, Any]) -> int:
 class Repository:
     """The schemas of one run by name and version."""
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Callable[[int], None] = lambda size: None) -> None:
+        """`hold` is told of the bytes that are kept from now on, about."""
+        self._hold = hold
         self._kept: dict[str, _Kept] = {}
         self._migrations: dict[str, dict[tuple[int, int], FunctionRef]] = {}
         self._size = self._steps = 0
@@ -97,6 +103,7 @@ class Repository:
         size = _size(schema)
         if self._size + size > MAX_SIZE:
             raise BadArgument(f"{name}: the schemas are longer than {MAX_SIZE} characters together")
+        self._hold(WEIGHT * size)
         self._size += size
         self._kept[name] = kept
         kept.current = newest + 1
@@ -138,7 +145,9 @@ class Repository:
         kept = self._find(name)
         gone = list(kept.versions) if version is None else [self.version(name, version)[0]]
         for number in gone:
-            self._size -= _size(kept.versions.pop(number))
+            size = _size(kept.versions.pop(number))
+            self._hold(-WEIGHT * size)
+            self._size -= size
         if not kept.versions:
             del self._kept[name]
             self._steps -= len(self._migrations.pop(name, {}))
@@ -185,6 +194,7 @@ class Repository:
         size = sum(_size(s) for kept in kept_too.values() for s in kept.versions.values())
         if size + made._size > MAX_SIZE or len(kept_too) + len(made._kept) > MAX_NAMES:
             raise BadArgument("schema.import: data has more schemas than a script can keep")
+        self._hold(WEIGHT * (size + made._size - self._size))
         self._kept = kept_too | made._kept
         self._size = size + made._size
         return sorted(made._kept)

@@ -24,10 +24,12 @@ class Block:
     steps: the steps.
     branches: of a conditional, maps {when = ..., steps = {...}}: the first whose condition holds
         is taken; the last may have none.
-    over: what a loop or a map goes over: a list, or a template of one.
+    over: what a loop or a map goes over: a list, a template of one, or what gives one: a function,
+        or {call = name} for one of the handlers.
     map: the step that is done for each item.
     reduce: the step that makes one value of what the map gave.
-    until: a condition that ends a loop, looked at after each turn.
+    until: a condition that ends a loop, looked at after each turn: a template, a comparison, a
+        function, or {call = name}.
     max_iterations: turns of a loop at most; 100 by default. Reaching it is a failure, unless the
         loop has neither `until` nor `over`: then it is how often.
     max_parallel: how many steps run at the same time, 1 to 64; 8 by default.

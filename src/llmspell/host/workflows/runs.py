@@ -7,13 +7,16 @@ budgets and recordings hold. A step counts as a call too, so that no loop goes o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import ChainMap
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from ... import records
-from ...errors import CapabilityError, HostFailure
+from ...errors import CapabilityError, HostFailure, LimitExceeded
 from ...values import FunctionRef, Handle
 from ..errors import run
 from ..formats import templates
@@ -25,10 +28,13 @@ if TYPE_CHECKING:
     from ..context import Context
 
 MAX_STATE = 16 * 1024 * 1024
-"""Bytes of all outputs of a run, about."""
+"""Bytes of the input, the variables and all outputs of a run, about."""
 
 ITERATIONS = 100
 PARALLEL = 8
+
+REFUSED = ("denied", "not_approved")
+"""Codes of failures that stay: somebody who said no is not asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +93,15 @@ class Execution:
         self.ctx = ctx
         self.plan = plan
         self.handlers = handlers
-        self.values = Values(variables)
+        self.values = Values(variables, handlers)
         self.states = states
         self.agents = agents
         self.options = options
-        self.decisions: dict[str, asyncio.Future[Any]] = {}
+        self.decisions: dict[str, list[asyncio.Future[Any]]] = {}
         self.unpaused = asyncio.Event()
         self.unpaused.set()
-        self.frame = Frame({}, {"input": options.input})
+        self._rests = False
+        self.frame = Frame(ChainMap({}), {"input": options.input})
         self._tell = tell
         self._held: dict[str, int] = {}
         self._size = 0
@@ -102,6 +109,10 @@ class Execution:
     async def whole(self) -> Any:
         """Runs it. Gives its output; raises the failure of a step that ended it."""
         try:
+            for name, value in self.values.variables.items():
+                self.keep(f"${name}", value)
+            self.keep("input", self.options.input)
+            await self.emit("workflow_started")
             return await self.block(self.plan.body, self.frame)
         finally:
             self.ctx.meter.hold(-self._size)
@@ -120,7 +131,7 @@ class Execution:
         change = size - self._held.get(key, 0)
         if self._size + change > MAX_STATE:
             raise HostFailure(
-                f"the outputs of the workflow are larger than {MAX_STATE} bytes", code="too_large"
+                f"what the workflow holds is larger than {MAX_STATE} bytes", code="too_large"
             )
         self._size += change
         self._held[key] = size
@@ -132,8 +143,11 @@ class Execution:
         """Runs the steps of a block. Gives its output."""
         match body.type:
             case "parallel":
-                jobs = [partial(self.step, step, frame) for step in body.steps]
+                # What one sees of another must not depend on which is faster.
+                frames = [frame.apart() for _ in body.steps]
+                jobs = [partial(self.step, *job) for job in zip(body.steps, frames, strict=True)]
                 await together(jobs, body.spec.max_parallel or PARALLEL)
+                frame.take(frames)
                 return {step.id: frame.outcomes[step.id].output for step in body.steps}
             case "conditional":
                 return await self.conditional(body, frame)
@@ -209,32 +223,46 @@ class Execution:
 
     async def graph(self, body: Body, frame: Frame) -> Any:
         """Runs each step when those it needs are done. Gives the outputs nobody needs."""
-        waiting = {step.id: step for step in body.steps}
+        order = TopologicalSorter({step.id: step.needs for step in body.steps})
+        order.prepare()
+        places = {step.id: place for place, step in enumerate(body.steps)}
+        frames: dict[str, Frame] = {}
+        before: dict[str, int] = {}
+        ready: list[int] = []
         running: dict[asyncio.Task[Outcome], str] = {}
         left_out: set[str] = set()
         most = body.spec.max_parallel or PARALLEL
         try:
-            while waiting or running:
-                for step in list(waiting.values()):
-                    if len(running) == most or any(
-                        name in waiting or name in running.values() for name in step.needs
-                    ):
-                        continue
-                    del waiting[step.id]
+            while order.is_active():
+                for name in order.get_ready():
+                    heappush(ready, places[name])
+                if ready and len(running) < most:
+                    step = body.steps[heappop(ready)]
+                    here = frame.apart()
+                    # A bit for each step that is done before it, however far.
+                    bits = 0
+                    for name in step.needs:
+                        bits |= before[name] | 1 << places[name]
+                    before[step.id] = bits
+                    here.take(frames[s.id] for s in body.steps if bits >> places[s.id] & 1)
+                    here = here.apart()
+                    frames[step.id] = Frame(ChainMap(here.outcomes.maps[0]), {})
                     if left_out.isdisjoint(step.needs):
-                        running[asyncio.create_task(self.step(step, frame))] = step.id
-                    else:
-                        left_out.add(step.id)
-                        await self.settle(step, frame, Outcome("skipped"))
-                if not running:
+                        running[asyncio.create_task(self.step(step, here))] = step.id
+                        continue
+                    left_out.add(step.id)
+                    await self.settle(step, here, Outcome("skipped"))
+                    order.done(step.id)
                     continue
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     outcome, name = task.result(), running.pop(task)
                     if outcome.status == "skipped" and outcome.error is not None:
                         left_out.add(name)
+                    order.done(name)
         finally:
-            await _end(running)
+            await end(running)
+        frame.take(frames[step.id] for step in body.steps)
         needed = {name for step in body.steps for name in step.needs}
         return {s.id: frame.outcomes[s.id].output for s in body.steps if s.id not in needed}
 
@@ -242,9 +270,13 @@ class Execution:
 
     async def turn(self) -> None:
         """What comes before each step: a pause, if one is wanted, and a call that is counted."""
-        if not self.unpaused.is_set():
-            await self.emit("workflow_paused")
+        while not self.unpaused.is_set():
+            if not self._rests:
+                self._rests = True
+                await self.emit("workflow_paused")
             await self.unpaused.wait()
+        if self._rests:
+            self._rests = False
             await self.emit("workflow_resumed")
         self.ctx.meter.charge_call()
         await asyncio.sleep(0)
@@ -276,7 +308,7 @@ class Execution:
             try:
                 output = await self.within(spec.timeout, self.work(step, frame))
             except CapabilityError as error:
-                if tried > spec.retries:
+                if tried > spec.retries or error.code in REFUSED:
                     return await self.failed(step, frame, error, tried)
                 told = error.message
             else:
@@ -321,7 +353,7 @@ class Execution:
                 raise HostFailure(told, code="timeout", retryable=True)
             return await job
         finally:
-            await _end([job, clock])
+            await end([job, clock])
 
     async def clock(self, seconds: float) -> bool:
         """Whether so much time has gone by: in a replay it may not have."""
@@ -396,7 +428,7 @@ class Execution:
 
     async def call(self, spec: StepSpec, frame: Frame) -> Any:
         """Calls a function of the script."""
-        function = spec.call if isinstance(spec.call, FunctionRef) else self.handlers[spec.call]
+        function = self.values.function(spec.call)
         told = {
             "input": self.values.rendered(spec.input, frame),
             "outputs": {name: outcome.output for name, outcome in frame.outcomes.items()},
@@ -409,7 +441,9 @@ class Execution:
         """Waits until somebody agrees. Raises HostFailure(code="not_approved")."""
         message = _text(self.values.rendered(spec.approval, frame))
         self.states[spec.id] = Outcome("waiting")
-        decision = self.decisions[spec.id] = asyncio.get_running_loop().create_future()
+        decision = asyncio.get_running_loop().create_future()
+        # Several of the same step may wait, of a map.
+        self.decisions.setdefault(spec.id, []).append(decision)
         try:
             await self.emit("step_waiting", spec.id, message=message)
             if self.options.on_approval is None:
@@ -418,7 +452,7 @@ class Execution:
                 asked = {"step": spec.id, "message": message}
                 answer = await run(self.options.on_approval, asked)
         finally:
-            self.decisions.pop(spec.id, None)
+            self.decisions[spec.id].remove(decision)
         comment = answer.get("comment") if isinstance(answer, dict) else None
         agreed = answer.get("approved") if isinstance(answer, dict) else answer
         if agreed is not True:
@@ -443,12 +477,13 @@ async def together(jobs: Sequence[Callable[[], Awaitable[Any]]], most: int) -> N
     try:
         await asyncio.gather(*workers)
     finally:
-        await _end(workers)
+        await end(workers)
 
 
-async def _end(tasks: Any) -> None:
-    """Cancels what still runs, and waits for it."""
+async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels what still runs, and waits for it. Raises the limit that one of them reached."""
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.gather(*tasks, return_exceptions=True)
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, LimitExceeded):
+            raise ended  # which the failure of another must not hide

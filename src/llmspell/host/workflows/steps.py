@@ -167,8 +167,10 @@ class _Reader:
         _bound(spec.max_iterations, 1, MAX_ITERATIONS, f"{path}.max_iterations")
         _bound(spec.max_parallel, 1, MAX_PARALLEL, f"{path}.max_parallel")
         if spec.until is not None:
-            check_condition(spec.until, f"{path}.until")
-        if spec.over is not None and not isinstance(spec.over, list | str | FunctionRef):
+            check_condition(spec.until, f"{path}.until", self.handlers)
+        if isinstance(spec.over, dict) and spec.over.keys() == {"call"}:
+            check_function(spec.over["call"], f"{path}.over", self.handlers)
+        elif spec.over is not None and not isinstance(spec.over, list | str | FunctionRef):
             _refuse(f"{path}.over must be a list, or a template of one, got {kind_of(spec.over)}")
         if isinstance(spec.over, str) and templates.only_path(spec.over) is None:
             _refuse(f"{path}.over must be a list, or a template of one such as {{{{x.output}}}}")
@@ -182,7 +184,7 @@ class _Reader:
         if data.get("when") is None and not last:
             _refuse(f"{path}.when is missing: only the last branch may have none")
         if data.get("when") is not None:
-            check_condition(data["when"], f"{path}.when")
+            check_condition(data["when"], f"{path}.when", self.handlers)
         steps = data.get("steps")
         return Branch(data.get("when"), self.list(steps, f"{path}.steps", depth))
 
@@ -225,7 +227,7 @@ class _Reader:
                 _refuse(f"{here}: {name} must be seconds from 0, got {value:g}")
         check_policy(spec.on_error, f"{here}: on_error")
         if spec.when is not None:
-            check_condition(spec.when, f"{here}: when")
+            check_condition(spec.when, f"{here}: when", self.handlers)
         if spec.schema is not None:
             schemas.read(spec.schema, f"{here}: schema")
         self.check_call(spec, here)
@@ -235,12 +237,9 @@ class _Reader:
                 _refuse(f"{here} sets {name}, which is no variable of the workflow{close}")
 
     def check_call(self, spec: StepSpec, here: str) -> None:
-        call, agent = spec.call, spec.agent
-        if isinstance(call, str) and call not in self.handlers:
-            known = near_miss(call, self.handlers)
-            _refuse(f"{here} calls {call[:80]}, which handlers does not have{known}")
-        if call is not None and not isinstance(call, str | FunctionRef):
-            _refuse(f"{here}: call must be a function, or the name of one, got {kind_of(call)}")
+        agent = spec.agent
+        if spec.call is not None:
+            check_function(spec.call, here, self.handlers)
         if isinstance(agent, Handle) and agent.kind == "agent":
             self.agents(agent)
         elif agent is not None and not isinstance(agent, dict):
@@ -259,7 +258,16 @@ def check_policy(policy: Any, path: str) -> None:
     _refuse(f'{path} must be "fail", "skip", "continue" or {{fallback = value}}{close}')
 
 
-def check_condition(condition: Any, path: str, depth: int = 0) -> None:
+def check_function(call: Any, path: str, handlers: Mapping[str, Any]) -> None:
+    """Refuses what is neither a function nor the name of one."""
+    if isinstance(call, str) and call not in handlers:
+        known = near_miss(call, handlers)
+        _refuse(f"{path} calls {call[:80]}, which handlers does not have{known}")
+    if not isinstance(call, str | FunctionRef):
+        _refuse(f"{path}: call must be a function, or the name of one, got {kind_of(call)}")
+
+
+def check_condition(condition: Any, path: str, handlers: Mapping[str, Any], depth: int = 0) -> None:
     """Refuses what is no condition."""
     if isinstance(condition, FunctionRef | bool):
         return
@@ -269,10 +277,13 @@ def check_condition(condition: Any, path: str, depth: int = 0) -> None:
         return
     if not isinstance(condition, dict) or depth > MAX_DEPTH:
         _refuse(f"{path} must be a template, a comparison or a function, got {kind_of(condition)}")
+    if condition.keys() == {"call"}:
+        check_function(condition["call"], path, handlers)
+        return
     for word in ("all", "any", "none"):
         if condition.keys() == {word} and isinstance(condition[word], list):
             for i, part in enumerate(condition[word], 1):
-                check_condition(part, f"{path}.{word}[{i}]", depth + 1)
+                check_condition(part, f"{path}.{word}[{i}]", handlers, depth + 1)
             return
     others = [key for key in condition if key != "value"]
     if "value" not in condition or len(others) != 1 or others[0] not in COMPARISONS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ class Outcome:
 class Frame:
     """What templates mean at one place: outcomes by step, and words such as `item`."""
 
-    def __init__(self, outcomes: MutableMapping[str, Outcome], words: dict[str, Any]) -> None:
+    def __init__(self, outcomes: ChainMap[str, Outcome], words: dict[str, Any]) -> None:
         self.outcomes = outcomes
         self.words = words
 
@@ -41,15 +41,25 @@ class Frame:
         return Frame(self.outcomes, self.words | words)
 
     def apart(self, **words: Any) -> Frame:
-        """A place whose outcomes are seen by nobody else."""
-        return Frame(ChainMap({}, self.outcomes), self.words | words)
+        """A place whose outcomes are seen by nobody else, until they are taken."""
+        return Frame(self.outcomes.new_child(), self.words | words)
+
+    def take(self, others: Iterable[Frame]) -> None:
+        """Has the outcomes of other places here too."""
+        for other in others:
+            self.outcomes.maps[0].update(other.outcomes.maps[0])
 
 
 class Values:
     """The values of one run: its variables, and what is known in a frame."""
 
-    def __init__(self, variables: dict[str, Any]) -> None:
+    def __init__(self, variables: dict[str, Any], handlers: Mapping[str, FunctionRef]) -> None:
         self.variables = variables
+        self.handlers = handlers
+
+    def function(self, call: str | FunctionRef) -> FunctionRef:
+        """A function, or the one the handlers have under a name."""
+        return self.handlers[call] if isinstance(call, str) else call
 
     def rendered(self, value: Any, frame: Frame) -> Any:
         """A value with its templates filled in."""
@@ -68,6 +78,7 @@ class Values:
 
     async def items(self, over: Any, frame: Frame) -> list[Any]:
         """What a loop or a map goes over."""
+        over = self.function(over["call"]) if isinstance(over, dict) else over
         found = await run(over) if isinstance(over, FunctionRef) else self.rendered(over, frame)
         found = [] if found == {} else found
         if not isinstance(found, list):
@@ -78,15 +89,20 @@ class Values:
 
     async def truth(self, condition: Any, frame: Frame) -> bool:
         """Whether a condition holds."""
+        if isinstance(condition, dict) and condition.keys() == {"call"}:
+            condition = self.function(condition["call"])
         if isinstance(condition, FunctionRef):
             outputs = {name: outcome.output for name, outcome in frame.outcomes.items()}
             told = {"outputs": outputs, "variables": self.variables, **frame.words}
             return (await run(condition, told)) not in (None, False)
         if not isinstance(condition, dict):
             return bool(self.looked_up(condition, frame))
-        for word, verdict in (("all", all), ("any", any), ("none", lambda found: not any(found))):
+        for word in ("all", "any", "none"):
             if condition.keys() == {word}:
-                return verdict([await self.truth(part, frame) for part in condition[word]])
+                for part in condition[word]:
+                    if await self.truth(part, frame) is not (word == "all"):
+                        return word == "any"
+                return word != "any"
         word = next(key for key in condition if key != "value")
         value, other = (self.looked_up(condition[key], frame) for key in ("value", word))
         return _holds(word, value, other)
@@ -129,19 +145,24 @@ class _Rendering:
         return value
 
 
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values are equal; 1 is not true."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
+
+
 def _holds(word: str, value: Any, other: Any) -> bool:
     """Whether a comparison holds; of values that cannot be compared it does not."""
     match word:
         case "equals":
-            return value == other and isinstance(value, bool) == isinstance(other, bool)
+            return _same(value, other)
         case "not_equals":
-            return not _holds("equals", value, other)
+            return not _same(value, other)
         case "contains":
             if isinstance(value, str):
                 return isinstance(other, str) and other in value
-            return isinstance(value, list | dict) and other in value
+            return isinstance(value, list | dict) and any(_same(item, other) for item in value)
         case "one_of":
-            return isinstance(other, list) and value in other
+            return isinstance(other, list) and any(_same(value, item) for item in other)
         case "exists":
             return (value is not None) == (other is not False)
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (value, other))

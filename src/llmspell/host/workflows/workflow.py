@@ -16,17 +16,18 @@ from ...values import FunctionRef, Handle, kind_of
 from ..formats import documents, yaml
 from .pictures import mermaid
 from .records import Plan, weight
-from .runs import Execution, RunOptions, WorkflowEvent
+from .runs import Execution, RunOptions, WorkflowEvent, end
 from .steps import ID, MAX_SIZE, read
 from .values import Outcome
 
 if TYPE_CHECKING:
+    from ...limits import Meter
     from ..context import Context
 
 MAX_HANDLERS = 256
 
 EVENTS_AHEAD = 64
-"""Events kept for a reader that is slower than the workflow."""
+"""Events kept for a reader that is slower than the workflow. They count as memory of the spell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Workflow:
         self._agents: dict[str, Handle] = {}
         self._states: dict[str, Outcome] = {}
         self._variables: dict[str, Any] = {}
-        self._size = 0
+        self._size = self._left = 0
         self._run: Execution | None = None
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
@@ -123,6 +124,7 @@ class Workflow:
         size = weight(definition)
         self._ctx.meter.hold(size - self._size)
         self._size, self._plan, self._data = size, plan, definition
+        self._let_go()
         self._variables = dict(plan.definition.variables or {})
         self._states, self._agents = {}, {}
         self._status, self._error = "created", None
@@ -196,6 +198,7 @@ class Workflow:
                     f"options.variables.{name[:80]} is no variable of the workflow"
                     f"{near_miss(name, known)}"
                 )
+        self._let_go()
         self._variables = known | (options.variables or {})
         self._states = {}
         self._cancelled, self._error, self._status = False, None, "running"
@@ -217,9 +220,15 @@ class Workflow:
                 ended = state.status not in ("running", "waiting")
                 status = state.status if ended else "pending"
                 self._states[id] = replace(state, status=status, output=None)
+            self._left = weight(self._variables)
+            self._ctx.meter.hold(self._left)
+
+    def _let_go(self) -> None:
+        """Counts the variables that the last run left no more."""
+        self._ctx.meter.hold(-self._left)
+        self._left = 0
 
     async def _finished(self, run: Execution) -> WorkflowResult:
-        await run.emit("workflow_started")
         task = self._task = asyncio.create_task(run.whole())
         try:
             output = await task
@@ -262,9 +271,12 @@ class Workflow:
     def approve(self, step: str, decision: Any) -> None:
         """Tells a step that waits for it what was decided."""
         waiting = self._running().decisions
-        if step not in waiting or waiting[step].done():
-            raise NotFound(f"no step {step[:80]} waits for approval{near_miss(step, waiting)}")
-        waiting[step].set_result(decision)
+        for one in waiting.get(step, ()):
+            if not one.done():
+                one.set_result(decision)
+                return
+        others = [id for id, some in waiting.items() if some]
+        raise NotFound(f"no step {step[:80]} waits for approval{near_miss(step, others)}")
 
     def reports(self) -> list[StepReport]:
         """How each step stands."""
@@ -296,6 +308,7 @@ class Workflow:
     async def close(self) -> None:
         """Ends a run and lets go of what is kept."""
         await self.cancel()
+        self._let_go()
         self._ctx.meter.hold(-self._size)
         self._size = 0
 
@@ -318,20 +331,44 @@ def _without_nothing(value: Any) -> Any:
     return [_without_nothing(item) for item in value] if isinstance(value, list) else value
 
 
-def _plain(value: Any, numbers: dict[int, str], path: str) -> Any:
+BLOCKS = frozenset({"steps", "branches", "map", "reduce"})
+"""Fields of a block or step in which there are steps."""
+
+CONDITIONS = frozenset({"when", "until", "over"})
+"""Those in which a function is written as {call = name}."""
+
+
+def _plain(value: Any, numbers: dict[int, str], path: str, place: str = "block") -> Any:
+    """A part of a definition without functions. A `place` is block, condition, call or data."""
     if isinstance(value, FunctionRef):
+        if place in ("block", "data"):
+            raise BadArgument(f"{path} is a function, which a text cannot have there")
         if value.id not in numbers:
             raise BadArgument(
                 f"{path} is a function: give it a name among the handlers, for export"
             )
-        return numbers[value.id]
+        return numbers[value.id] if place == "call" else {"call": numbers[value.id]}
     if isinstance(value, Handle):
         raise BadArgument(f"{path} is {kind_of(value)} that was made: give its options, for export")
     if isinstance(value, list):
-        return [_plain(item, numbers, f"{path}[{i}]") for i, item in enumerate(value, 1)]
+        return [_plain(item, numbers, f"{path}[{i}]", place) for i, item in enumerate(value, 1)]
     if isinstance(value, dict):
-        return {key: _plain(item, numbers, f"{path}.{key}") for key, item in value.items()}
+        return {
+            key: _plain(item, numbers, f"{path}.{key}", _place(place, key, item))
+            for key, item in value.items()
+        }
     return value
+
+
+def _place(place: str, key: str, item: Any) -> str:
+    """What a field of a place is."""
+    if place in ("block", "condition") and key == "call":
+        return "call"
+    if place == "block" and key in CONDITIONS and not (key == "over" and isinstance(item, list)):
+        return "condition"
+    if place == "condition" and key in ("all", "any", "none"):
+        return "condition"
+    return "block" if place == "block" and key in BLOCKS else "data"
 
 
 def check_handlers(handlers: dict[str, FunctionRef]) -> dict[str, FunctionRef]:
@@ -351,29 +388,44 @@ class WorkflowEvents:
     closing it early cancels the run.
     """
 
-    def __init__(self, workflow: Workflow, options: RunOptions) -> None:
+    def __init__(self, meter: Meter, workflow: Workflow, options: RunOptions) -> None:
+        self._meter = meter
         self._workflow = workflow
         self._options = options
         self._events: asyncio.Queue[WorkflowEvent] = asyncio.Queue(EVENTS_AHEAD)
         self._task: asyncio.Task[WorkflowResult] | None = None
         self._closed = False
 
+    async def _put(self, event: WorkflowEvent) -> None:
+        # What waits here may be in the workflow no more.
+        size = weight(event.output)
+        self._meter.hold(size)
+        try:
+            await self._events.put(event)
+        except asyncio.CancelledError:
+            self._meter.hold(-size)
+            raise
+
+    def _taken(self, event: WorkflowEvent) -> WorkflowEvent:
+        self._meter.hold(-weight(event.output))
+        return event
+
     async def next(self) -> WorkflowEvent | None:
         """The next event; None at the end. Raises the failure that ended the run."""
         if self._closed:
             return None
         if self._task is None:
-            running = self._workflow.run(self._options, self._events.put)
+            running = self._workflow.run(self._options, self._put)
             self._task = asyncio.create_task(running)
         getting = asyncio.create_task(self._events.get())
         try:
             await asyncio.wait({getting, self._task}, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
-                return getting.result()
+                return self._taken(getting.result())
         finally:
             getting.cancel()
         if not self._events.empty():
-            return self._events.get_nowait()
+            return self._taken(self._events.get_nowait())
         self._closed = True
         self._task.result()
         return None
@@ -382,5 +434,6 @@ class WorkflowEvents:
         """Cancels the run."""
         self._closed = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end([self._task])
+        while not self._events.empty():
+            self._taken(self._events.get_nowait())
