@@ -6,13 +6,16 @@ import asyncio
 import gc
 import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from llmspell import Session
-from llmspell.errors import BudgetExceeded, HostFailure
+from llmspell.errors import BudgetExceeded, HostFailure, MemoryLimit
 from llmspell.host.settings import ProviderSettings, Settings
 from llmspell.testing.servers import ModelServer
 
@@ -201,6 +204,193 @@ def test_agents_that_run_are_counted_and_bounded() -> None:
     )
     value = Session(limits={"time": 120, "tasks": 2000}).run_sync(source).value
     assert value == [8, 512, 512]
+
+
+RAW = {
+    "a list": "[1, 2]",
+    "text": '"x"',
+    "no JSON": "{1: 2",
+    "no number of JSON": '{"a": NaN}',
+    "too large a number": '{"a": 123456789012345678901234567890}',
+    "a key that begins with NUL": '{"\\u0000a": 1}',
+    "too deep": '{"a": ' * 31 + "1" + "}" * 31,
+}
+"""What a model may send as arguments that no tool can be given."""
+
+
+class _Careless(BaseHTTPRequestHandler):
+    """A provider whose model calls the tool `t` with `raw` arguments, and then says "done"."""
+
+    raw = ""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        call = {"name": "t", "arguments": self.raw}
+        said: dict[str, Any] = {"role": "assistant", "content": "done"}
+        if body["messages"][-1]["role"] != "tool":
+            calls = [{"id": "1", "type": "function", "function": call}]
+            said = {"role": "assistant", "content": None, "tool_calls": calls}
+        answer = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "m",
+            "choices": [{"index": 0, "message": said, "finish_reason": "stop"}],
+        }
+        text = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("raw", RAW.values(), ids=RAW)
+def test_arguments_that_cannot_be_are_news_for_the_model(raw: str) -> None:
+    source = (
+        'tools.register("t", "T.", {}, function() return "ran" end) '
+        'local r = agent.create({model = "careless/m", tools = {"t"}}):run("x") '
+        "return {r.content, r.tool_calls[1].error ~= nil, r.steps}"
+    )
+    handler = type("Handler", (_Careless,), {"raw": raw})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+            local = Settings(providers={"careless": ProviderSettings("openai_compatible", url)})
+            assert Session(settings=local).run_sync(source).value == ["done", True, 2]
+        finally:
+            server.shutdown()
+
+
+def test_a_conversation_counts_as_memory_while_it_grows_and_no_longer() -> None:
+    source = (
+        'local m = llm.providers.create_mock("m", {{tool_calls = {{name = "big"}}}}, '
+        '{cycle = true}) local text = string.rep("x", 1000000) '
+        'tools.register("big", "B.", {}, function() return text end) '
+        'local a = agent.create({model = m, tools = {"big"}, max_steps = params.steps}) '
+        'for i = 1, params.times do pcall(a.run, a, "x") end'
+    )
+    session = Session(limits={"memory": "40MB"})
+    session.run_sync(source, {"steps": 20, "times": 4})
+    with pytest.raises(MemoryLimit):
+        session.run_sync(source, {"steps": 80, "times": 1})
+
+
+def test_a_hook_of_the_program_that_breaks_ends_a_stream_with_an_error() -> None:
+    def broken(request: Any) -> None:
+        raise ZeroDivisionError
+
+    session = Session(settings=Settings(), model="test", hooks={"h": {"before_generate": broken}})
+    for ask in ("for e in a:stream('x') do end", "a:run('x', {on_event = function() end})"):
+        with pytest.raises(HostFailure, match="failed inside llmspell") as caught:
+            session.run_sync(f"local a = agent.create() {ask}")
+        assert caught.value.code == "internal"
+
+
+def form_of(body: dict[str, Any]) -> str:
+    """How a request tells a model the form of its answer."""
+    if "response_format" in body:
+        return "native"
+    names = [tool["function"]["name"] for tool in body.get("tools", ())]
+    return "tool" if "answer" in names else "in words"
+
+
+def test_the_provider_holds_the_form_of_an_answer_where_there_are_no_tools() -> None:
+    source = """
+        local out = {}
+        local models = {"data", "data-wrong-1", "data-no-schema", "data-no-schema", "data-words"}
+        for i, model in ipairs(models) do
+          local schema = model == "data-words" and {type = "object"} or "a, n int"
+          local a = agent.create({model = "local/" .. model, system = "Be short.", output = schema})
+          local types = {}
+          local reply = a:run("x", {on_event = function(e) types[#types + 1] = e.type end})
+          out[i] = {reply.output.a or "words", table.concat(types, " ")}
+        end
+        return out
+    """
+    with ModelServer() as server:
+        value = Session(settings=settings(server)).run_sync(source).value
+        forms = [form_of(request.body) for request in server.requests]
+    assert value == [*[["a", "done"]] * 4, ["words", "done"]]
+    # Refused once, a form is not tried again; in words it is the last way.
+    assert forms == [
+        "native",
+        *["native", "native"],
+        *["native", "tool"],
+        "tool",
+        *["native", "tool", "in words"],
+    ]
+    told = [request.body["messages"][0]["content"] for request in server.requests]
+    assert told[0] == "Be short."
+    assert told[-1].startswith("Be short.\n\nAnswer with one JSON value that fits")
+
+
+def test_beside_tools_the_form_of_an_answer_is_one_more_tool() -> None:
+    source = (
+        'tools.register("t", "T.", {}, function() return "x" end) '
+        'agent.create({model = "local/tools", tools = {"t"}, output = "a", max_steps = 1}):run("x")'
+    )
+    with ModelServer() as server:
+        with pytest.raises(HostFailure):
+            Session(settings=settings(server)).run_sync(source)
+        (request,) = server.requests
+    names = [tool["function"]["name"] for tool in request.body["tools"]]
+    assert (sorted(names), form_of(request.body)) == (["answer", "t"], "tool")
+    assert request.body["tool_choice"] == "required"
+
+
+def test_an_agent_that_was_restored_says_what_it_would_have_said() -> None:
+    begin = """
+        tools.register("look", "L.", {}, function() return {sky = "clear", at = {1, 2}} end)
+        tools.register("fail", "F.", {}, function() error("no luck", 0) end)
+        local a = agent.create({model = "local/tools-all", system = "Short.", temperature = 0.5,
+          tools = {"look", "fail"}})
+        a:chat("first")
+        local text = a:export()
+        a:chat("second")
+        return text
+    """
+    resume = """
+        tools.register("look", "L.", {}, function() return {sky = "clear", at = {1, 2}} end)
+        tools.register("fail", "F.", {}, function() error("no luck", 0) end)
+        agent.import(params.text):chat("second")
+    """
+    with ModelServer() as server:
+        session = Session(settings=settings(server))
+        text = session.run_sync(begin).value
+        before = [request.body for request in server.requests][2:]
+        session.run_sync(resume, {"text": text})
+        after = [request.body for request in server.requests][2 + len(before) :]
+    said = [message["role"] for message in before[0]["messages"]]
+    assert said == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert after == before
+
+
+def test_a_hook_changes_a_text_where_it_stands() -> None:
+    from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart, ToolCallPart
+    from pydantic_ai.models.test import TestModel
+
+    from llmspell.host.agents.hooked_models import HookedModel
+    from llmspell.host.agents.hooks import Hook, Hooks
+
+    async def answered(parts: list[Any]) -> list[str]:
+        hook = Hook("h", 0, {"after_generate": lambda answer: {"content": "new"}}, fixed=True)
+        given = Hooks(SimpleNamespace(meter=SimpleNamespace(around=None)))  # type: ignore[arg-type]
+        given.fix([hook])
+        model = HookedModel(TestModel(), given, "m", None)
+        response = await model._after(ModelResponse(parts))
+        return [
+            f"{part.part_kind} {getattr(part, 'content', '')}".strip() for part in response.parts
+        ]
+
+    call, thought = ToolCallPart("t", {}), ThinkingPart("hm")
+    told = asyncio.run(answered([thought, TextPart("old"), TextPart("er"), call]))
+    assert told == ["thinking hm", "text new", "tool-call"]
+    assert asyncio.run(answered([thought, call])) == ["thinking hm", "text new", "tool-call"]
 
 
 def test_the_programs_of_the_page_run() -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - programs and texts stand on their lines
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -19,8 +20,9 @@ import pytest
 from conftest import PATIENCE
 
 from llmspell import Session
-from llmspell.errors import CapabilityError, LlmspellError
-from llmspell.host.tools.mcp import MAX_INLINED, inlined
+from llmspell.errors import CapabilityError, ConfigError, LlmspellError
+from llmspell.host.settings import McpSettings, Settings
+from llmspell.host.tools.mcp import MAX_INLINED, McpOptions, Servers, inlined
 
 SERVER = """
 import os, sys
@@ -195,7 +197,228 @@ def test_calls_of_a_server_are_replayed_without_it(script: Path, tmp_path: Path)
     assert session_in(tmp_path, replay=record).run_sync(source, {"at": at}).value == 3
 
 
+# Servers of the settings, and their keys.
+
+
+class Keyed(BaseHTTPRequestHandler):
+    """An MCP server over HTTP that answers with a tool to whoever has its key, and with 401 else."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        told: dict[str, Any] = {}
+        if asked["method"] == "initialize":
+            told = {"protocolVersion": asked["params"]["protocolVersion"], "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "s", "version": "1"}}  # fmt: skip
+        elif asked["method"] == "tools/list":
+            told = {"tools": [{"name": "t", "inputSchema": {"type": "object"}}]}
+        elif asked["method"] == "tools/call":
+            told = {"content": [{"type": "text", "text": "done"}]}
+        keyed = self.headers.get("authorization") == "Bearer the-key-of-docs"
+        text = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": told}).encode()
+        self.send_response((200 if "id" in asked else 202) if keyed else 401)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text) if keyed and "id" in asked else 0))
+        self.end_headers()
+        if keyed and "id" in asked:
+            self.wfile.write(text)
+
+    def do_GET(self) -> None:
+        self.send_response(405)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def keyed() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keyed)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/mcp"
+    server.shutdown()
+    server.server_close()
+
+
+def docs_at(url: str) -> Settings:
+    return Settings(mcp={"docs": McpSettings(url, {"Authorization": "Bearer ${DOCS_ACCESS}"})})
+
+
+def test_a_server_of_the_settings_is_sent_a_key_that_no_script_sees(
+    keyed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCS_ACCESS", "the-key-of-docs")
+    source = """
+        local given = tools.from_mcp("docs", {timeout = 60})
+        local out = {given.names, tools.execute("docs_t")}
+        local tries = {
+          function() tools.from_mcp("docs", {url = params.url}) end,
+          function() mcp.connect("docs", {headers = {x = "${DOCS_ACCESS}"}}) end,
+          function() mcp.connect("own", {url = params.url, headers = {Authorization = "Bearer ${DOCS_ACCESS}"}}) end,
+          function() mcp.connect("dogs") end,
+          function() env.get("DOCS_ACCESS") end,
+        }
+        for _, try in ipairs(tries) do
+          local _, e = pcall(try)
+          out[#out + 1] = e.code
+        end
+        local _, e = pcall(mcp.connect, "dogs")
+        out[#out + 1] = e.message
+        return out
+    """
+    record = tmp_path / "run.jsonl"
+    options: Any = {"level": "trusted", "allow": ["net:127.0.0.1"], "settings": docs_at(keyed)}
+    session = session_in(tmp_path, record=record, **options)
+    names, told, *codes, dogs = session.run_sync(source, {"url": keyed}).value
+    assert (names, told) == (["docs_t"], "done")
+    assert codes == ["bad_argument", "bad_argument", "refused", "bad_argument", "denied"]
+    assert dogs.endswith("give either a command or a url; did you mean docs?")
+    assert "the-key-of-docs" not in record.read_text()
+
+
+LANGUAGES = {
+    "lua": 'return {tools.from_mcp("docs").names, tools.execute("docs_t")}',
+    "javascript": 'export default [(await tools.fromMcp("docs")).names, await tools.execute("docs_t")];',
+    "tengo": 'export [tools.from_mcp("docs").names, tools.execute("docs_t")]',
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_server_of_the_settings_is_named_in_every_language(
+    language: str, keyed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCS_ACCESS", "the-key-of-docs")
+    given: Any = {"level": "trusted", "allow": ["net:127.0.0.1"], "settings": docs_at(keyed)}
+    session = session_in(tmp_path, engine=language, **given)
+    assert session.run_sync(LANGUAGES[language]).value == [["docs_t"], "done"]
+
+
+def test_a_server_of_the_settings_needs_its_grant_and_its_key(
+    keyed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DOCS_ACCESS", raising=False)
+    source = "local _, e = pcall(mcp.connect, 'docs') return {e.code, e.message}"
+    given: Any = {"level": "trusted", "settings": docs_at(keyed)}
+    code, told = session_in(tmp_path, allow=["net:127.0.0.1"], **given).run_sync(source).value
+    assert code == "key_missing"
+    assert "the MCP server docs needs DOCS_ACCESS: set it in the environment or in .env" in told
+    monkeypatch.setenv("DOCS_ACCESS", "the-key-of-docs")
+    assert session_in(tmp_path, **given).run_sync(source).value[0] == "denied"
+
+
+def test_a_program_of_the_settings_gets_its_keys_and_one_of_a_script_does_not(
+    script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    command = (sys.executable, str(script))
+    settings = Settings(mcp={"demo": McpSettings(command=command, variables=("SECRET_TOKEN",))})
+    source = """
+        tools.from_mcp("demo", {timeout = params.timeout})
+        tools.from_mcp("own", params)
+        return {tools.execute("demo_place").result[3], tools.execute("own_place").result[3]}
+    """
+    at = {"command": [*command], "timeout": PATIENCE}
+    assert session_in(tmp_path, settings=settings).run_sync(source, at).value == ["hunter2", "none"]
+
+
+MISTAKES = {
+    'url = "http://x"\ncommand = ["x"]': "mcp.docs must have either a url or a command",
+    "": "mcp.docs must have either a url or a command",
+    'url = "x"': "mcp.docs.url must begin with http",
+    'url = "http://x"\nvariables = ["A"]': "mcp.docs.variables is for servers with a command",
+    'command = ["x"]\nheaders = {}': "mcp.docs.headers is for servers with a url",
+    'url = "http://x"\nheaders = {X-Api-Key = "k"}': "X-Api-Key holds a key: name the variable",
+    'url = "http://x"\nheader = {}': "mcp.docs.header is not known; did you mean headers?",
+}
+
+
+@pytest.mark.parametrize(("text", "told"), MISTAKES.items())
+def test_servers_of_the_settings_are_checked(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "own.toml").write_text(f"[mcp.docs]\n{text}\n")
+    with pytest.raises(ConfigError) as caught:
+        Settings.load({"LLMSPELL_CONFIG": "own.toml"}, tmp_path)
+    assert told in str(caught.value)
+
+
+def test_servers_are_those_of_the_users_own_file(tmp_path: Path) -> None:
+    (tmp_path / "llmspell").mkdir()
+    text = '[mcp.docs]\nurl = "http://x"\nheaders = {authorization = "Bearer ${A}"}\n'
+    (tmp_path / "llmspell" / "config.toml").write_text(text)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "llmspell.toml").write_text('model = "test"\n')
+    settings = Settings.load({"XDG_CONFIG_HOME": str(tmp_path)}, here)
+    assert settings.mcp == {"docs": McpSettings("http://x", {"authorization": "Bearer ${A}"})}
+    assert settings.key_names == ("A",)
+    (here / "llmspell.toml").write_text(text)
+    with pytest.raises(ConfigError, match="mcp can only be set in"):
+        Settings.load({"XDG_CONFIG_HOME": str(tmp_path)}, here)
+
+
+def test_more_tools_of_a_server_can_be_taken_later(script: Path, tmp_path: Path) -> None:
+    source = """
+        for _, name in ipairs({"add", "show"}) do
+          params.tools = {name}
+          tools.from_mcp("demo", params)
+        end
+        return tools.list({origin = "mcp"})
+    """
+    at = {"command": [sys.executable, str(script)], "timeout": PATIENCE}
+    assert session_in(tmp_path).run_sync(source, at).value == ["demo_add", "demo_show"]
+
+
+def test_a_rule_about_a_tool_of_a_server_holds_whatever_a_script_calls_it(
+    script: Path, tmp_path: Path
+) -> None:
+    source = """
+        tools.from_mcp("demo", params)
+        local out = {}
+        for i, call in ipairs({{"x_add", {a = 1, b = 2}}, {"x_show", {point = {x = 1, y = 2}}}}) do
+          local ok, e = pcall(tools.execute, call[1], call[2])
+          out[i] = ok or e.message
+        end
+        return out
+    """
+    at = {"command": [sys.executable, str(script)], "timeout": PATIENCE, "prefix": "x_"}
+    session = session_in(tmp_path, tool_rules={"demo_add": "deny", "x_*": "allow"})
+    told = session.run_sync(source, at).value
+    assert told == ["x_add is denied by the rule for demo_add", True]
+
+
 # Hostile servers.
+
+
+def test_a_server_is_ended_where_closing_it_is_called_off(tmp_path: Path) -> None:
+    path = tmp_path / "stubborn.py"
+    path.write_text(ODD.replace("TEXT", "'[]'"))
+
+    async def main() -> None:
+        async with session_in(tmp_path) as session:
+            servers = Servers(session.services, lambda kind, name: None)
+            servers.declare("s", McpOptions([sys.executable, str(path)], timeout=PATIENCE))
+            await servers.tools("s")
+            before = asyncio.all_tasks()
+            closing = asyncio.create_task(servers.close("s"))
+            await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+            await asyncio.sleep(0)
+            assert len(asyncio.all_tasks()) < len(before)
+
+    asyncio.run(main())
+
+
+def test_all_that_a_server_says_of_its_tools_is_bounded(tmp_path: Path) -> None:
+    tool = {"name": "t", "description": "x" * 3_000_000, "inputSchema": {"type": "object"}}
+    path = tmp_path / "hostile.py"
+    program = ODD.replace("TEXT", repr(json.dumps([tool])))
+    path.write_text(program.replace('{"tools": TOOLS}', '{"tools": TOOLS, "nextCursor": "more"}'))
+    at = {"command": [sys.executable, str(path)], "timeout": PATIENCE}
+    source = "local _, e = pcall(mcp.connect, 'x', params) return {e.code, e.message}"
+    code, told = session_in(tmp_path).run_sync(source, at).value
+    assert code == "too_large"
+    assert "x has more than 4194304 bytes of tools" in told
 
 
 def answered(tmp_path: Path, program: str, source: str = "", timeout: float = 2.0) -> str:

@@ -278,8 +278,8 @@ function parallel(list, options) end
 
 ---@class CsvOptions
 ---@field delimiter? string the character between cells.
----@field header? boolean whether the first row has the names of the columns; rows are maps then, else lists.
----@field columns? (string)[]|nil the names of the columns and their order; those of the first row when left out.
+---@field header? boolean whether the first row has the names of the columns.
+---@field columns? (string)[]|nil the names of the columns and their order; those of the first row when left out. Rows are maps where there are names, else lists.
 
 ---@class DelegationOptions
 ---@field callback_to_source? boolean whether the agent that delegates makes its own answer of what it is told.
@@ -832,7 +832,7 @@ function parallel(list, options) end
 ---@field snippet string what it says, in short.
 
 ---@class WebSearchOptions
----@field limit? integer how many results at most, up to 50.
+---@field limit? integer how many results at most, up to 50; DuckDuckGo gives about 10.
 ---@field language? string|nil such as "en"; the choice of the server when left out.
 
 ---@class WorkflowEvent
@@ -1474,8 +1474,8 @@ function http.post(url, body, headers) end
 ---@return Response # the answer.
 function http.request(url, options) end
 
----Searches the web with the SearXNG server of the settings (`search_url`), whose host needs a
----grant as any other.
+---Searches the web as the settings say: with a SearXNG server (`search_url`), or DuckDuckGo
+---(`search_engine`). The host needs a grant as any other.
 ---@param query string what to search for.
 ---@param options? WebSearchOptions how many results, and in which language.
 ---@return (WebResult)[] # the results, the best first.
@@ -1581,6 +1581,13 @@ function llm.reset_defaults() end
 ---@param options ModelOptions what to set; what is left out stays as it was.
 function llm.set_defaults(options) end
 
+---Cuts a long text into parts that a model can take: after a paragraph, a line, a sentence or
+---a word where there is one. Joined they are the text again. Nobody is asked.
+---@param text string the text.
+---@param max_tokens integer the most tokens of a part, as llm.count_tokens counts them.
+---@return (string)[] # the parts, 10,000 at most.
+function llm.split_text(text, max_tokens) end
+
 ---Asks a model and gives the answer piece by piece, as it comes.
 ---@param prompt string|(Message)[] what to say to the model, or the conversation so far.
 ---@param options? ModelOptions which model, and how it should answer.
@@ -1594,7 +1601,7 @@ llm.pool = {}
 ---"pool/NAME".
 ---@param name string its name in this run.
 ---@param models (string|PoolMember)[] its models, in order: names, or maps with a weight, a timeout and limits.
----@param strategy? "fallback"|"round_robin"|"weighted"|"least_used"|"fastest"|"consensus" who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
+---@param strategy? "fallback"|"round_robin"|"weighted"|"least_used"|"fastest"|"consensus" who is asked. "fallback": the first, the next one when it fails. "round_robin", "weighted", "least_used": another one each time, and the next one when it fails. "fastest": all at once, the first answer (of a stream: the first piece) counts and the other requests are cancelled. "consensus": all at once, and the answer that they agree on.
 ---@param options? PoolOptions when a model is given up, and how they agree.
 ---@return pool # the pool.
 function llm.pool.create(name, models, strategy, options) end
@@ -1649,8 +1656,8 @@ function llm.pool.set_weight(pool, model, weight) end
 
 ---Asks a pool and gives the answer piece by piece, as it comes.
 ---
----Another model is asked as long as there was no piece. An answer of "fastest" or "consensus"
----comes in one piece.
+---Another model is asked as long as there was no piece. Of "fastest" the model with the first
+---piece goes on alone. An answer of "consensus" comes in one piece.
 ---@param pool pool the pool.
 ---@param prompt string what to say to the model.
 ---@param options? ModelOptions how it should answer.
@@ -1750,7 +1757,7 @@ function mcp.close(name) end
 
 ---Connects to an MCP server until the run ends.
 ---@param name string what this run calls the server.
----@param options McpOptions where it is: a command (needs the grant exec) or a URL (needs the grant net).
+---@param options? McpOptions where it is: a command (needs the grant exec) or a URL (needs the grant net); nothing for a server of the settings.
 ---@return (McpTool)[] # its tools.
 function mcp.connect(name, options) end
 
@@ -2093,8 +2100,8 @@ function tools.execute(name, args, options) end
 
 ---Connects to an MCP server and makes its tools tools of this run. Their schemas are checked
 ---here, and rules and metrics hold for them as for others.
----@param server string what this run calls the server.
----@param options FromMcpOptions where it is, and which of its tools to take.
+---@param server string what this run calls the server, or the name of one of the settings.
+---@param options? FromMcpOptions where it is, and which of its tools to take.
 ---@return McpTools # the names of the tools here, and what cannot be one.
 function tools.from_mcp(server, options) end
 

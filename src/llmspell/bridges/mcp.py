@@ -10,11 +10,12 @@ from ..host.tools.mcp import McpOptions, McpTool
 
 
 @capability("mcp.connect", since="0.1")
-async def connect(ctx: Context, name: str, options: McpOptions) -> list[McpTool]:
+async def connect(ctx: Context, name: str, options: McpOptions = McpOptions()) -> list[McpTool]:
     """Connects to an MCP server until the run ends.
 
     name: what this run calls the server.
-    options: where it is: a command (needs the grant exec) or a URL (needs the grant net).
+    options: where it is: a command (needs the grant exec) or a URL (needs the grant net); nothing
+        for a server of the settings.
     returns: its tools.
     """
     ctx.mcp.declare(name, options)

@@ -229,11 +229,13 @@ def compose(
 
 
 @capability("tools.from_mcp", since="0.1", needs="tool", again=True)
-async def from_mcp(ctx: Context, server: str, options: FromMcpOptions) -> McpTools:
+async def from_mcp(
+    ctx: Context, server: str, options: FromMcpOptions = FromMcpOptions()
+) -> McpTools:
     """Connects to an MCP server and makes its tools tools of this run. Their schemas are checked
     here, and rules and metrics hold for them as for others.
 
-    server: what this run calls the server.
+    server: what this run calls the server, or the name of one of the settings.
     options: where it is, and which of its tools to take.
     returns: the names of the tools here, and what cannot be one.
     """

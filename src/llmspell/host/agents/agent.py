@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...errors import BadArgument, HostFailure, NotFound, near_miss
 from ...limits import Usage
 from ...typespec import JsonSchema, ModelName
+from ..schemas.structured import TOOL as ANSWER
 from ..schemas.structured import Form
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ MAX_RUNNING = 512
 
 MAX_MESSAGES = 1000
 """Messages of a conversation that are kept when the agent does not say how many."""
+
+HAND_OFF = "hand_off_to_"
+"""How the name of the tool begins by which a model leaves its task to another agent."""
+
+LONGEST_NAME = 64
+"""Characters of a name that model providers accept."""
 
 SIZE = 512
 """Bytes an agent takes besides its texts."""
@@ -240,13 +247,7 @@ class Agent:
     def _set(self, ctx: Context, model: str, options: AgentOptions) -> None:
         tools = options.tools or []
         helpers = [tool for tool in tools if isinstance(tool, Agent)]
-        for other in (*helpers, *(options.hand_offs or ())):
-            if other.name is None:
-                raise BadArgument("an agent that another one uses needs a name: give it one")
-        names = [tool.name if isinstance(tool, Agent) else tool for tool in tools]
-        for name in names:
-            if names.count(name) > 1:
-                raise BadArgument(f"options.tools has {name} twice")
+        _check_offers(options)
         form = None if options.output is None else Form(options.output)
         found = [ctx.tools.get(tool) for tool in tools if isinstance(tool, str)]
         ctx.agents.rename(self, options.name)
@@ -402,20 +403,50 @@ class Agents:
         self.running -= 1
 
 
+def _check_offers(options: AgentOptions) -> None:
+    """Refuses what a model could not tell apart, or could not name."""
+    tools, others = options.tools or (), options.hand_offs or ()
+    for other in (*(tool for tool in tools if isinstance(tool, Agent)), *others):
+        if other.name is None:
+            raise BadArgument("an agent that another one uses needs a name: give it one")
+    given = [tool.name if isinstance(tool, Agent) else tool for tool in tools]
+    if options.output is not None and ANSWER in given:
+        raise BadArgument(
+            f"options.tools has {ANSWER}, by which an agent with an output schema answers: name it "
+            "otherwise"
+        )
+    for name in given:
+        if given.count(name) > 1:
+            raise BadArgument(f"options.tools has {name} twice")
+    for other in others:
+        name = f"{HAND_OFF}{other.name}"
+        if others.count(other) > 1:
+            raise BadArgument(f"options.hand_offs has {other.name} twice")
+        if len(name) > LONGEST_NAME:
+            raise BadArgument(
+                f"options.hand_offs: the name {other.name} is too long: an agent that takes tasks "
+                f"over has at most {LONGEST_NAME - len(HAND_OFF)} characters"
+            )
+        if name in given:
+            raise BadArgument(
+                f"options.tools has {name}, by which a task is left to {other.name}: name it "
+                "otherwise"
+            )
+
+
 def size_of(value: Any) -> int:
-    """Bytes of text in options, about."""
-    if isinstance(value, str):
-        return len(value)
+    """Bytes of a value that crosses, about."""
+    if isinstance(value, str | bytes):
+        return len(value) + 16
     if isinstance(value, Mapping):
         return sum(len(key) + size_of(item) for key, item in value.items()) + 16
     return sum(map(size_of, value)) + 16 if isinstance(value, list) else 16
 
 
 def _weight(messages: Sequence[AgentMessage]) -> int:
-    return sum(
-        len(message.content)
-        + sum(size_of(use.args) + size_of(use.result) for use in message.tool_calls or ())
-        for message in messages
+    uses = (use for message in messages for use in message.tool_calls or ())
+    return sum(len(message.content) for message in messages) + sum(
+        size_of(use.args) + size_of(use.result) + size_of(use.error) for use in uses
     )
 
 

@@ -12,6 +12,8 @@ from ...errors import BudgetExceeded, HostFailure
 from ...limits import Limits, Meter, Reservation
 
 if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+
     from .agent import AgentLimits
 
 
@@ -29,8 +31,7 @@ class Allowance(Meter):
         self.parent = parent
         self.most_requests = None if limits is None else limits.requests
         self.requests = 0
-        around = parent.around
-        self.around = around and partial(around, agent=agent)
+        self.around = partial(_around, parent.root, agent)
 
     @property
     def root(self) -> Meter:
@@ -70,6 +71,11 @@ class Allowance(Meter):
     def _exceeded(self, limit: Any) -> HostFailure:
         who = "the agent" if self._agent is None else f"the agent {self._agent}"
         return HostFailure(f"{who} may not use more than {limit} in one run", code="budget")
+
+
+def _around(root: Meter, agent: str | None, model: Model[Any], name: str) -> Model[Any]:
+    # Asked each time: the first hook may come while an agent works.
+    return model if root.around is None else root.around(model, name, agent=agent)
 
 
 class Both(Reservation):

@@ -12,7 +12,6 @@ from contextvars import Context as Variables
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ...errors import LlmspellError
 from ..llm.streams import PIECES_AHEAD
 from .agent import AgentMessage, AgentReply
 
@@ -115,7 +114,7 @@ class AgentEvents:
             work = Work(self._ctx, self._agent, self._history, tell=self._tell)
             self.reply = await work.finish(self._prompt)
             await self._tell(AgentEvent("done", self.reply.agent, reply=self.reply))
-        except LlmspellError as error:
+        except Exception as error:  # noqa: BLE001 - raised by `next`, where the gate maps it
             self._error = error
         finally:
             self._ended = True

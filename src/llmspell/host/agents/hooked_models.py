@@ -107,8 +107,7 @@ class HookedModel(WrapperModel):
             told = GenerateAnswer(response.text or "", self.name, self.agent, wanted)
             given = await self.hooks.ask(hook, "after_generate", told)
             if given is not None and given.content not in (None, told.content):
-                others = [part for part in response.parts if not isinstance(part, TextPart)]
-                response = replace(response, parts=[TextPart(given.content), *others])
+                response = replace(response, parts=_with_content(response.parts, given.content))
         return response
 
 
@@ -153,6 +152,14 @@ class _Texts:
             added = kinds[message.role](message.content)
             messages[-1] = replace(messages[-1], parts=[*messages[-1].parts, added])
         return messages
+
+
+def _with_content(parts: Sequence[Any], text: str) -> list[Any]:
+    """Parts of an answer with another text, where it was: thoughts stay first, calls last."""
+    ends = (i for i, part in enumerate(parts) if isinstance(part, TextPart | ToolCallPart))
+    place = next(ends, len(parts))
+    others = [part for part in parts[place:] if not isinstance(part, TextPart)]
+    return [*parts[:place], TextPart(text), *others]
 
 
 def _read(part: Any) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ... import typespec
 from ...errors import BadArgument, CapabilityError, NotFound, ScriptError, UsageError, near_miss
 from ...values import FunctionRef, Handle
+from ..tools.toolbox import in_nobodys_name
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -212,9 +213,10 @@ class Hooks:
 
     async def ask(self, hook: Hook, point: str, told: Any) -> Any:
         """What one hook gives, as a record of the kind it was told. Raises BadArgument."""
-        answer = hook.calls[point](told)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        with in_nobodys_name():
+            answer = hook.calls[point](told)
+            if inspect.isawaitable(answer):
+                answer = await answer
         if answer is None or isinstance(answer, type(told)):
             return answer
         try:

@@ -12,18 +12,21 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadArgument, CapabilityError, HostFailure, near_miss
+from ...values import CannotCross, encode
 from ..schemas.structured import TOOL as ANSWER
-from .agent import CANCELLED, Agent, AgentMessage, AgentReply, ToolUse
+from ..tools.toolbox import CALLER
+from .agent import CANCELLED, HAND_OFF, Agent, AgentMessage, AgentReply, ToolUse, size_of
 from .allowances import Allowance
 from .events import AgentEvent
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse, ToolCallPart
-    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.models import Model
+    from pydantic_ai.tools import ToolDefinition
 
     from ...limits import Meter
     from ..context import Context
@@ -33,6 +36,18 @@ MAX_DEPTH = 8
 
 MAX_HAND_OFFS = 8
 """How often a task may be handed on."""
+
+LONGEST_NAME = 100
+"""Characters of the name of a tool that does not exist, as it is told and kept."""
+
+DEEPER = 5
+"""Levels that the arguments of a tool are deeper in a conversation than by themselves."""
+
+USE = 512
+"""Bytes that the use of a tool takes besides what is in it."""
+
+MAX_AT_ONCE = 16
+"""Tools that run at the same time, of those that a model wants at once: it may want thousands."""
 
 MAX_STEPS = 20
 OUTPUT_RETRIES = 2
@@ -46,6 +61,13 @@ class Offer(NamedTuple):
     description: str
     schema: dict[str, Any]
     run: Runner
+
+
+class _Share(NamedTuple):
+    """What an agent has of a run: what it uses is counted there, its tools from the first on."""
+
+    meter: Allowance
+    first: int
 
 
 Tell = Callable[[AgentEvent], Awaitable[None]]
@@ -67,10 +89,15 @@ class Work:
         above: Work | None = None,
     ) -> None:
         self.ctx, self.agent, self.history = ctx, agent, history
+        if above is None:
+            caller = CALLER.get()
+            above = caller if isinstance(caller, Work) and caller.ctx is ctx else None
         self.depth: int = 1 if above is None else above.depth + 1
         meter: Meter = ctx.meter if above is None else above.meter
         self.whole = Allowance(agent.options.limits, meter, agent.name)
         self.meter: Allowance = self.whole
+        self._shares: dict[Agent, _Share] = {}
+        self._held = 0
         self._told = tell
         self._uses: list[ToolUse] = []
         self._failed: Counter[str] = Counter()
@@ -84,28 +111,22 @@ class Work:
         agent, limits = self.agent, self.agent.options.limits
         seconds = None if limits is None else limits.seconds
         self.ctx.agents.enter()
-        agent.working.add(self)
+        self._share(agent, self.whole)
         # In a task of its own, which agent.cancel can end without ending who waits for it.
         self._task = task = asyncio.create_task(self._work(prompt))
         try:
             done, _ = await asyncio.wait({task}, timeout=seconds)
             if not done:
-                raise HostFailure(f"the agent had no answer within {seconds:g} s", code="timeout")
+                raise _late(seconds)
             if task.cancelled():
                 raise HostFailure(CANCELLED, code="cancelled")
-            reply = task.result()
-            agent.runs += 1
-            return reply
-        except BaseException:
-            agent.failures += 1
-            raise
+            return task.result()
         finally:
             try:
                 await self._end()
             finally:
-                agent.working.discard(self)
                 self.ctx.agents.leave()
-                agent.count(self.whole.usage, self._uses)
+                self._settle()
 
     def stop(self) -> None:
         """Cancels it."""
@@ -121,9 +142,30 @@ class Work:
             if not task.cancelled():
                 task.exception()  # or asyncio tells of one nobody waits for any more
 
+    def _share(self, agent: Agent, meter: Allowance) -> None:
+        agent.working.add(self)
+        self._shares.setdefault(agent, _Share(meter, len(self._uses)))
+
+    def _settle(self) -> None:
+        """Counts what was used for each agent that had a share in it, and holds no more."""
+        task = self._task
+        done = task is not None and not task.cancelled() and task.exception() is None
+        for agent, share in self._shares.items():
+            agent.working.discard(self)
+            agent.runs += done
+            agent.failures += not done
+            agent.count(share.meter.usage, self._uses[share.first :])
+        self.ctx.meter.hold(-self._held)
+
+    def _hold(self, size: int) -> None:
+        """Counts bytes of the conversation with those of the script until there is an answer."""
+        self._held += size
+        self.ctx.meter.hold(size)
+
     async def _work(self, prompt: str) -> AgentReply:
-        for _ in range(MAX_HAND_OFFS + 1):
-            output = await self._ask(prompt)
+        for number in range(MAX_HAND_OFFS + 1):
+            # The time of the first holds for all that follow too, and is kept by `finish`.
+            output = await (self._ask(prompt) if number == 0 else self._ask_in_time(prompt))
             if self._handed is None:
                 return self._reply(output)
             (other, message), self._handed = self._handed, None
@@ -133,37 +175,39 @@ class Work:
             prompt = f"{prompt}\n\n{who} has handed this task on to you{note}"
             self.agent = other
             self.meter = Allowance(other.options.limits, self.meter, other.name)
+            self._share(other, self.meter)
         raise HostFailure(f"the task was handed on more than {MAX_HAND_OFFS} times", code="depth")
+
+    async def _ask_in_time(self, prompt: str) -> Any:
+        limits = self.agent.options.limits
+        seconds = None if limits is None else limits.seconds
+        clock = asyncio.timeout(seconds)
+        try:
+            async with clock:
+                return await self._ask(prompt)
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise _late(seconds) from None
 
     async def _ask(self, prompt: str) -> Any:
         """What the present agent answers, or None when it has handed its task on."""
-        from pydantic_ai.direct import model_request
-        from pydantic_ai.messages import ModelRequest, ToolCallPart, UserPromptPart
+        from pydantic_ai.messages import ToolCallPart, UserPromptPart
 
         agent, options = self.agent, self.agent.options
         offers = self._offers()
-        model, parameters, settings = self._model(), self._parameters(offers), self._settings()
+        models = self.ctx.services.models
+        profiled = models.metered(agent.model, self.meter)
+        wanted = Wanted(models, profiled, agent, _definitions(offers))
         conversation = _conversation(self.history)
         parts: list[Any] = [UserPromptPart(prompt)]
         steps = options.max_steps or MAX_STEPS
         misfits = OUTPUT_RETRIES if options.output_retries is None else options.output_retries
         for _ in range(steps):
-            conversation.append(ModelRequest(parts, instructions=options.system))
-            try:
-                response = await model_request(
-                    model,
-                    conversation,
-                    model_settings=settings,
-                    model_request_parameters=parameters,
-                )
-            except Exception as error:
-                mapped = self.ctx.services.models.map_error(error, agent.model)
-                if mapped is None:
-                    raise
-                raise mapped from error
-            conversation.append(response)
+            response = await self._respond(conversation, parts, wanted)
+            self._hold(sum(map(_size_of_part, response.parts)))
             calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
-            if calls and calls[0].tool_name != ANSWER:
+            if calls and (agent.form is None or calls[0].tool_name != ANSWER):
                 parts = await self._run_all(calls, offers)
                 if self._handed is not None:
                     return None
@@ -184,6 +228,37 @@ class Work:
         noun = "step" if steps == 1 else "steps"
         raise HostFailure(f"the agent had no answer after {steps} {noun}", code="steps")
 
+    async def _respond(
+        self, conversation: list[ModelMessage], parts: list[Any], wanted: Wanted
+    ) -> ModelResponse:
+        """One answer of the model, which is added to the conversation with what was said."""
+        from pydantic_ai.direct import model_request
+        from pydantic_ai.messages import ModelRequest
+
+        models, name = self.ctx.services.models, self.agent.model
+        while True:
+            # Made anew: there may be hooks that were not there before.
+            model = models.metered(name, self.meter)
+            # An answer the provider holds to a form is data, not text to be read as it comes.
+            tells = self._told is not None and wanted.mode in ("", "tool")
+            request = ModelRequest(parts, instructions=wanted.instructions())
+            try:
+                response = await model_request(
+                    self._telling(model) if tells else model,
+                    [*conversation, request],
+                    model_settings=self._settings(tells),
+                    model_request_parameters=wanted.parameters(),
+                )
+            except Exception as error:
+                mapped = models.map_error(error, name)
+                if mapped is None:
+                    raise
+                if wanted.refused(mapped.code):
+                    continue
+                raise mapped from error
+            conversation += [request, response]
+            return response
+
     def _text_of(self, response: ModelResponse) -> str:
         # What is neither text nor a tool call, such as an empty answer, is refused here.
         return self.ctx.services.models.reply(self.agent.model, response, ()).content
@@ -194,7 +269,13 @@ class Work:
         """Runs the tools a model wants, at the same time, and gives what each has to say."""
         if len(calls) == 1:
             return [await self._run(calls[0], offers)]
-        tasks = [asyncio.create_task(self._run(call, offers)) for call in calls]
+        free = asyncio.Semaphore(MAX_AT_ONCE)
+
+        async def run(call: ToolCallPart) -> Any:
+            async with free:
+                return await self._run(call, offers)
+
+        tasks = [asyncio.create_task(run(call)) for call in calls]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             return [task.result() for task in tasks if task.done()]
@@ -206,40 +287,29 @@ class Work:
     async def _run(self, call: ToolCallPart, offers: Mapping[str, Offer]) -> Any:
         from pydantic_ai.messages import ToolReturnPart
 
-        name, offer = call.tool_name, offers.get(call.tool_name)
-        args: Any = {}
-        if offer is None:
-            run = _refuse(f"there is no tool {name}{near_miss(name, offers)}")
-        else:
+        name, offer = call.tool_name[:LONGEST_NAME], offers.get(call.tool_name)
+        if offer is not None:
             run = offer.run
+        elif name == ANSWER and self.agent.form is not None:
+            run = _refuse("the answer is given alone, when the tools have given theirs")
+        else:
+            run = _refuse(f"there is no tool {name}{near_miss(name, offers)}")
+        args: dict[str, Any] = {}
         try:
-            args = call.args_as_dict(raise_if_invalid=True)
-        except ValueError:
+            given = call.args_as_dict(raise_if_invalid=True)
+            encode(given, f"the arguments of {name}", self.ctx.meter.limits.depth - DEEPER)
+            args = given
+        except CannotCross as error:
+            run = _refuse(str(error))
+        except (ValueError, AssertionError):  # the library says so of what is no object
             run = _refuse(f"the arguments of {name} are not a JSON object")
         result = await self._use(name, args, run)
         return ToolReturnPart(name, result, call.tool_call_id)
 
-    def _model(self) -> Model[Any]:
-        model = self.ctx.services.models.metered(self.agent.model, self.meter)
-        if self._told is None:
-            return model
+    def _telling(self, model: Model[Any]) -> Model[Any]:
         from ..llm.told_models import ToldModel
 
         return ToldModel(model, lambda text: self._tell("text", text=text))
-
-    def _parameters(self, offers: Mapping[str, Offer]) -> ModelRequestParameters:
-        from pydantic_ai.models import ModelRequestParameters
-        from pydantic_ai.tools import ToolDefinition
-
-        form = self.agent.form
-        asked = ModelRequestParameters() if form is None else form.parameters("tool")
-        tools = [
-            ToolDefinition(
-                name=name, description=offer.description, parameters_json_schema=offer.schema
-            )
-            for name, offer in offers.items()
-        ]
-        return replace(asked, function_tools=tools)
 
     def _offers(self) -> dict[str, Offer]:
         """What the model may call, by name."""
@@ -251,11 +321,18 @@ class Work:
             offers[str(helper.name)] = Offer(_praise(helper), TASK, self._helper(helper))
         for other in self.agent.hand_offs:
             told = f"Leaves the task to {other.name}. {_praise(other)}"
-            offers[f"hand_off_to_{other.name}"] = Offer(told, NOTE, self._hand_off(other))
+            offers[f"{HAND_OFF}{other.name}"] = Offer(told, NOTE, self._hand_off(other))
         return offers
 
     def _runner(self, name: str) -> Runner:
-        return lambda args: self.ctx.invoke("tools.execute", name, args)
+        async def run(args: dict[str, Any]) -> Any:
+            token = CALLER.set(self)
+            try:
+                return await self.ctx.invoke("tools.execute", name, args)
+            finally:
+                CALLER.reset(token)
+
+        return run
 
     def _helper(self, helper: Agent) -> Runner:
         async def run(args: dict[str, Any]) -> Any:
@@ -273,6 +350,9 @@ class Work:
         return run
 
     async def _use(self, name: str, args: dict[str, Any], run: Runner) -> Any:
+        # Its place is where the model wanted it, whichever of several ends first.
+        place = len(self._uses)
+        self._uses.append(ToolUse(name, args))
         await self._tell("tool_call", tool=name, args=args)
         try:
             result = await run(args)
@@ -280,7 +360,8 @@ class Work:
             if error.code == "depth":
                 raise  # or each agent above would try again, in vain and many times
             # A failed tool is news for the model, not the end of the run.
-            self._uses.append(ToolUse(name, args, error=error.message))
+            self._hold(len(error.message) + USE)
+            self._uses[place] = ToolUse(name, args, error=error.message)
             await self._tell("tool_result", tool=name, error=error.message)
             self._failed[name] += 1
             retries = self.agent.options.tool_retries
@@ -288,7 +369,8 @@ class Work:
                 text = f"the tool {name} failed {self._failed[name]} times: {error.message}"
                 raise HostFailure(text, code="tool_failed") from error
             return f"error: {error.message}"
-        self._uses.append(ToolUse(name, args, result))
+        self._hold(size_of(result) + USE)
+        self._uses[place] = ToolUse(name, args, result)
         await self._tell("tool_result", tool=name, result=result)
         return result
 
@@ -296,7 +378,7 @@ class Work:
         if self._told is not None:
             await self._told(AgentEvent(type, self.agent.name, **what))
 
-    def _settings(self) -> Any:
+    def _settings(self, tells: bool) -> Any:
         options = self.agent.options
         given = {
             "temperature": options.temperature,
@@ -307,7 +389,7 @@ class Work:
         }
         settings: Any = {name: value for name, value in given.items() if value is not None}
         settings["timeout"] = seconds = options.timeout or self.ctx.services.models.settings.timeout
-        if self._told is None:
+        if not tells:
             settings["request_timeout"] = seconds
         return settings
 
@@ -332,6 +414,26 @@ NOTE: dict[str, Any] = {
     "type": "object",
     "properties": {"message": {"type": "string", "description": "what it must know"}},
 }
+
+
+def _definitions(offers: Mapping[str, Offer]) -> list[ToolDefinition]:
+    from pydantic_ai.tools import ToolDefinition
+
+    return [
+        ToolDefinition(
+            name=name, description=offer.description, parameters_json_schema=offer.schema
+        )
+        for name, offer in offers.items()
+    ]
+
+
+def _late(seconds: float | None) -> HostFailure:
+    return HostFailure(f"the agent had no answer within {seconds or 0:g} s", code="timeout")
+
+
+def _size_of_part(part: Any) -> int:
+    """Bytes of a part of an answer, about."""
+    return size_of(getattr(part, "content", None)) + size_of(getattr(part, "args", None))
 
 
 def _praise(agent: Agent) -> str:

@@ -6,6 +6,7 @@ made(ctx, text, name)   an agent of that text
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,13 @@ MAX_TEXT = 4_000_000
 
 def written(agent: Agent) -> str:
     """The agent as JSON. Raises BadArgument where agents use one another in a circle."""
-    return json.dumps({"version": VERSION, **_plain(agent, [])}, ensure_ascii=False)
+    told = {"version": VERSION, **_plain(agent, [])}
+    return json.dumps(told, ensure_ascii=False, default=_as_told)
+
+
+def _as_told(data: bytes) -> str:
+    """Bytes that a tool gave, as the model was told of them."""
+    return base64.urlsafe_b64encode(data).decode()
 
 
 def _plain(agent: Agent, above: list[Agent]) -> dict[str, Any]:

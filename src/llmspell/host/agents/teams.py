@@ -122,30 +122,32 @@ class _Team:
     ) -> None:
         self.ctx, self.agents, self.task, self.options = ctx, agents, task, options
         self.replies: list[AgentReply] = []
+        self.errors: list[CapabilityError] = []
 
     async def by_sequential(self) -> Collaboration:
         said: list[Contribution] = []
         for agent in self.agents:
-            prompt = self.task
-            if said:
-                shown = said if self.options.share_context else said[-1:]
-                prompt = f"{self.task}\n\n{_shown(shown)}"
-            said.append(Contribution((await self._ask(agent, prompt)).content, agent.name))
-        return self._result(said[-1].content or "", said)
+            answers = [one for one in said if one.content is not None]
+            shown = answers if self.options.share_context else answers[-1:]
+            said.append(await self._ask(agent, self._prompt(shown)))
+        self._check(said)
+        contents = [one.content for one in said if one.content is not None]
+        return self._result(contents[-1], said)
 
     async def by_parallel(self) -> Collaboration:
-        said = await self._all(self.agents)
+        said = await self._all()
         return self._result(_shown(said), said)
 
     async def by_leader(self) -> Collaboration:
         leader, *others = self.agents
-        said = await self._all(others) if others else []
-        prompt = f"{self.task}\n\n{_shown(said)}" if said else self.task
-        reply = await self._ask(leader, prompt)
-        return self._result(reply.content, [Contribution(reply.content, leader.name), *said])
+        said = await self._together(others, self.task)
+        answer = await self._ask(leader, self._prompt(said))
+        if answer.content is None:
+            raise self.errors[-1]
+        return self._result(answer.content, [answer, *said])
 
     async def by_vote(self) -> Collaboration:
-        said = await self._all(self.agents)
+        said = await self._all()
         ballots = [_ballot(one.content) for one in said]
         votes = Counter(ballot for ballot in ballots if ballot is not None)
         counted = [
@@ -158,42 +160,38 @@ class _Team:
         winner = max(counted, key=lambda one: one.votes or 0)
         return self._result(winner.content or "", counted)
 
-    async def _all(self, agents: Sequence[Agent]) -> list[Contribution]:
-        said = await self._together(agents, [self.task] * len(agents))
-        if self.options.share_context and self.options.method != "leader" and len(agents) > 1:
-            prompt = f"{self.task}\n\n{_shown(said)}"
-            said = await self._together(agents, [prompt] * len(agents))
+    async def _all(self) -> list[Contribution]:
+        said = await self._together(self.agents, self.task)
+        self._check(said)
+        if self.options.share_context and len(self.agents) > 1:
+            said = await self._together(self.agents, self._prompt(said))
+            self._check(said)
         return said
 
-    async def _together(
-        self, agents: Sequence[Agent], prompts: Sequence[str]
-    ) -> list[Contribution]:
-        async def ask(agent: Agent, prompt: str) -> Contribution | CapabilityError:
-            try:
-                return Contribution((await self._ask(agent, prompt)).content, agent.name)
-            except CapabilityError as error:
-                return error
+    async def _together(self, agents: Sequence[Agent], prompt: str) -> list[Contribution]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(agent, prompt)) for agent in agents]
+        except BaseExceptionGroup as failed:  # a limit: a group of errors could be caught
+            raise failed.exceptions[0] from None
+        return [task.result() for task in tasks]
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(ask(agent, prompt))
-                for agent, prompt in zip(agents, prompts, strict=True)
-            ]
-        results = [task.result() for task in tasks]
-        errors = [result for result in results if isinstance(result, CapabilityError)]
-        if len(errors) == len(results):
-            raise errors[0]
-        return [
-            Contribution(None, agent.name, result.message)
-            if isinstance(result, CapabilityError)
-            else result
-            for agent, result in zip(agents, results, strict=True)
-        ]
+    def _prompt(self, said: Sequence[Contribution]) -> str:
+        return "\n\n".join(filter(None, (self.task, _shown(said))))
 
-    async def _ask(self, agent: Agent, prompt: str) -> AgentReply:
-        reply = await agent.run(self.ctx, prompt)
+    async def _ask(self, agent: Agent, prompt: str) -> Contribution:
+        try:
+            reply = await agent.run(self.ctx, prompt)
+        except CapabilityError as error:
+            self.errors.append(error)
+            return Contribution(None, agent.name, error.message)
         self.replies.append(reply)
-        return reply
+        return Contribution(reply.content, agent.name)
+
+    def _check(self, said: Sequence[Contribution]) -> None:
+        """Raises the first error where nobody has said anything."""
+        if all(one.content is None for one in said):
+            raise self.errors[0]
 
     def _result(self, content: str, said: list[Contribution]) -> Collaboration:
         costs = [reply.cost for reply in self.replies]

@@ -65,13 +65,17 @@ def ask(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         base.set_progress_handler(lambda: monotonic() > due, STEPS)
         cursor = base.execute(job["sql"], _params(job["params"]))
         columns = [column[0] for column in cursor.description or ()]
+        if twice := next((name for name in columns if columns.count(name) > 1), None):
+            return {"error": f"two columns are called {twice}: name one of them with AS"}, b""
         rows, more = _rows(cursor, columns, int(job["limit"]))
         changed = cursor.rowcount if write and cursor.description is None else 0
         told = {"columns": columns, "rows": rows, "more": more, "changed": max(changed, 0)}
         if base.in_transaction:
             return {"error": "a transaction cannot go on after its query"}, b""
         base.set_authorizer(None)
-        return told, base.serialize() if write else b""
+        # One without a table has no page that could be written.
+        empty = write and not base.execute("PRAGMA page_count").fetchone()[0]
+        return told, base.serialize() if write and not empty else b""
     except sqlite3.OperationalError as error:
         text = "it took too long" if str(error) == "interrupted" else str(error)
         return {"error": text, "late": text != str(error)}, b""

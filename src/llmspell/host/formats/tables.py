@@ -22,8 +22,9 @@ class CsvOptions:
     """How a table is written.
 
     delimiter: the character between cells.
-    header: whether the first row has the names of the columns; rows are maps then, else lists.
-    columns: the names of the columns and their order; those of the first row when left out.
+    header: whether the first row has the names of the columns.
+    columns: the names of the columns and their order; those of the first row when left out. Rows
+        are maps where there are names, else lists.
     """
 
     delimiter: str = ","
@@ -48,8 +49,10 @@ def read(text: str, options: CsvOptions) -> list[Any]:
     told: list[Any] = []
     cells = 0
     try:
-        if options.header and columns is None:
-            columns = next(rows, [])
+        first = next(rows, []) if options.header else None
+        if first is not None and columns is None:
+            columns = first
+        if columns is not None:
             _check_names(columns)
         for row in rows:
             if not row:

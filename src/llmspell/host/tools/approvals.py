@@ -80,10 +80,14 @@ class Approvals:
 
 
 class Restrictions:
-    """The rules of one run: those of its session, and stricter ones of the script."""
+    """The rules of one run: those of its session, and stricter ones of the script.
+
+    above: those of the run that this one is nested in, which hold here too.
+    """
 
     def __init__(self, approvals: Approvals) -> None:
         self.approvals = approvals
+        self.above: Restrictions | None = None
         self._own: list[Rule] = []
 
     def add(self, pattern: str, decision: str) -> None:
@@ -99,11 +103,14 @@ class Restrictions:
         usual = Rule("requires_confirmation", "ask" if confirm else "allow")
         own = usual if origin == "script" else Rule("", "allow")
         hosts = _last(self.approvals.rules, name, Rule("", "allow") if own is usual else usual)
-        own = max(own, _last(self._own, name, own), key=_strictness)
-        return max(hosts, own, key=_strictness)
+        own = max(own, _last(self._own, name, own), key=strictness)
+        if self.above is not None:
+            own = max(own, self.above.decide(name, origin, confirm), key=strictness)
+        return max(hosts, own, key=strictness)
 
 
-def _strictness(rule: Rule) -> int:
+def strictness(rule: Rule) -> int:
+    """How much a rule forbids, to compare it with others."""
     return DECISIONS.index(rule.decision)
 
 

@@ -28,6 +28,8 @@ from .. import processes
 from ..net.addresses import names
 from ..net.http import checked_headers, checked_url
 from ..net.network import open_client
+from ..settings import McpSettings
+from . import mcp_keys
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,7 +50,7 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class McpOptions:
-    """Where an MCP server is: give either a command or a URL.
+    """Where an MCP server is: give either a command or a URL, or neither for one of the settings.
 
     command: program and arguments of a server on stdin and stdout; needs the grant exec.
     url: address of a server that speaks streamable HTTP; needs the grant net.
@@ -95,8 +97,15 @@ class Servers:
 
     def declare(self, name: str, options: McpOptions) -> None:
         """Says where a server is. It is connected when it is first used."""
-        if (options.command is None) == (options.url is None):
-            raise BadArgument("give either a command or a url")
+        known = self._services.settings.mcp
+        if name in known:
+            if options != McpOptions(timeout=options.timeout):
+                raise BadArgument(
+                    f"{name} is a server of the settings, which say where it is and what it is "
+                    "sent: give no more than a timeout, or choose another name"
+                )
+        elif (options.command is None) == (options.url is None):
+            raise BadArgument(f"give either a command or a url{near_miss(name, known)}")
         if not 0 < options.timeout <= MAX_TIMEOUT:
             raise BadArgument(f"timeout must be above 0 and at most {MAX_TIMEOUT:g} seconds")
         if name not in self._places and len(self._places) == MAX_SERVERS:
@@ -112,12 +121,17 @@ class Servers:
         connection = await self._connected(name)
         told: list[McpTool] = []
         cursor: str | None = None
+        left = MAX_MESSAGE
         while True:
             page = await connection.list_tools(cursor)
+            left -= len(page.model_dump_json())
+            if len(told) + len(page.tools) > MAX_TOOLS:
+                raise ProviderFailure(f"{name} has more than {MAX_TOOLS} tools", code="too_large")
+            if left < 0:
+                many = f"{MAX_MESSAGE} bytes of tools"
+                raise ProviderFailure(f"{name} has more than {many}", code="too_large")
             told += [_tool(item) for item in page.tools]
             cursor = page.next_cursor
-            if len(told) > MAX_TOOLS:
-                raise ProviderFailure(f"{name} has more than {MAX_TOOLS} tools", code="too_large")
             if cursor is None or not page.tools:
                 return told
 
@@ -148,7 +162,8 @@ class Servers:
             raise NotFound(f"there is no MCP server {name[:64]}{near_miss(name, self._places)}")
         connection = self._open.get(name)
         if connection is None or connection.lost:
-            connection = self._open[name] = _Connection(name, options.timeout, self._way(options))
+            way = self._way(name, options)
+            connection = self._open[name] = _Connection(name, options.timeout, way)
         try:
             await connection.ready()
         except BaseException:
@@ -157,19 +172,25 @@ class Servers:
             raise
         return connection
 
-    def _way(self, options: McpOptions) -> Any:
+    def _way(self, server: str, options: McpOptions) -> Any:
         """What opens the streams of messages to a server, once the grants cover it."""
-        if options.url is not None:
-            url = checked_url(options.url)
+        services, base = self._services, self._services.policy.base
+        environment = services.environment
+        known = services.settings.mcp.get(server, McpSettings())
+        address = options.url or known.url
+        if address is not None:
+            url = checked_url(address)
             port = url.port or (443 if url.scheme == "https" else 80)
             for name in names(url.host, port):
                 self._demand("net", name)
-            return _over_http(str(url), checked_headers(options.headers or {}), self._demand)
-        services, base = self._services, self._services.policy.base
-        argv = options.command or []
+            keys = mcp_keys.headers(server, known, environment)
+            headers = checked_headers({**(options.headers or {}), **keys})
+            return _over_http(str(url), headers, self._demand)
+        argv = options.command or [*known.command]
         program = processes.located(argv, base, self._demand)
         folder = processes.folder_of(services.files, base, options.folder)
-        given = processes.variables(services.environment, options.variables or [], self._demand)
+        given = processes.variables(environment, options.variables or [], self._demand)
+        given |= mcp_keys.variables(server, known, environment)
         return _over_stdio(program, argv, folder, given)
 
 
@@ -268,9 +289,11 @@ class _Connection:
         import asyncio
 
         self._closing.set()
-        await asyncio.wait({self._task}, timeout=PATIENCE)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        try:
+            await asyncio.wait({self._task}, timeout=PATIENCE)
+        finally:  # who waits may be called off: nobody else would end it
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
 
 def _failure(name: str, error: BaseException) -> CapabilityError:

@@ -43,8 +43,10 @@ async def register(
     ctx: Context, server: str, options: McpOptions, prefix: str, wanted: list[str] | None
 ) -> McpTools:
     """Makes the tools of a server tools of the run. Raises BadArgument for a name it has not."""
-    ctx.mcp.declare(server, options)
-    told: list[dict[str, Any]] = await ctx.invoke("mcp.connect", server, plain(options))
+    place = plain(options)
+    # Here too: where a restored run has the answer of the call, the server is not known by it.
+    ctx.mcp.declare(server, McpOptions(**place))
+    told: list[dict[str, Any]] = await ctx.invoke("mcp.connect", server, place)
     offered = {item["name"]: item for item in told}
     for name in wanted or ():
         if name not in offered:
@@ -82,7 +84,8 @@ def _tool(server: str, prefix: str, item: dict[str, Any]) -> Tool:
         output_schema=item.get("output_schema"),
     )
     name = tool_name(prefix, item["name"])
-    return Tool(name, item["description"], schema, run, "mcp", facts)
+    alias = tool_name(f"{server}_", item["name"])
+    return Tool(name, item["description"], schema, run, "mcp", facts, alias)
 
 
 def tool_name(prefix: str, name: str) -> str:

@@ -13,7 +13,7 @@ from ...typespec import JsonSchema
 from ..spells import SpellLimits
 from .facts import ToolOptions
 from .mcp_tools import tool_name
-from .toolbox import Tool
+from .toolbox import Tool, in_nobodys_name
 
 if TYPE_CHECKING:
     from ..context import Context
@@ -44,7 +44,8 @@ def register(ctx: Context, path: str, options: FromSpellOptions) -> str:
 
     async def run(ctx: Context, args: dict[str, Any]) -> Any:
         told = {"limits": given} if given else {}
-        return (await ctx.invoke("spell.run", path, args, told))["result"]
+        with in_nobodys_name():
+            return (await ctx.invoke("spell.run", path, args, told))["result"]
 
     facts = ToolOptions(**{item.name: getattr(options, item.name) for item in fields(ToolOptions)})
     told = options.description or f"Runs the spell {stem}."

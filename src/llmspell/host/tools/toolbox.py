@@ -7,14 +7,16 @@ servers give more. Running one goes through the gate (`tools.execute`), whoever 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadArgument, CapabilityError, Denied, HostFailure, NotFound, near_miss
 from ..schemas.schema import check_cheap, validator
-from .approvals import Approvals, Restrictions
+from .approvals import Approvals, Restrictions, strictness
 from .facts import NOTHING_SAID, ToolOptions, check
 from .metrics import ToolMetrics
 
@@ -32,13 +34,20 @@ MAX_TOOLS = 256
 MAX_TEXT = 64 * 1024
 """Characters of a description."""
 
+CALLER: ContextVar[Any] = ContextVar("CALLER", default=None)
+"""The run of an agent in whose name a tool is run: an agent that is the tool counts with it."""
+
+MAX_QUERY = 500
+MAX_WORDS = 20
+"""Characters and words of a search: each word is looked for in all that is said of every tool."""
+
 ORIGINS = ("builtin", "host", "script", "mcp", "agent", "spell")
 """Where a tool may come from."""
 
 
 class Tool(NamedTuple):
     """A tool: what a model is told of it, and what runs it. `origin` is one of ORIGINS, `facts`
-    what else is said of it.
+    what else is said of it, `alias` a name by which rules know it too, whatever a script calls it.
     """
 
     name: str
@@ -47,6 +56,7 @@ class Tool(NamedTuple):
     run: Callable[[Context, dict[str, Any]], Awaitable[Any]]
     origin: str
     facts: ToolOptions = NOTHING_SAID
+    alias: str = ""
 
 
 class Toolbox:
@@ -82,7 +92,8 @@ class Toolbox:
         """
 
         async def run(ctx: Context, args: dict[str, Any]) -> Any:
-            return await handler(args)
+            with in_nobodys_name():
+                return await handler(args)
 
         return self.add(Tool(name, description, schema, run, "script", facts))
 
@@ -141,10 +152,7 @@ class Toolbox:
 
     def result_faults(self, name: str, result: Any) -> list[str]:
         """What is wrong with a result: nothing when the tool does not say what it gives."""
-        schema = self.get(name).facts.output_schema
-        if schema is None:
-            return []
-        return [*map(str, validator(schema).faults(result, "the result"))]
+        return _result_faults(self.get(name), result)
 
     async def execute(
         self,
@@ -174,7 +182,8 @@ class Toolbox:
                 metrics.refused += 1
                 raise
             result = await self._run(ctx, tool, args, timeout)
-            if faults := self.result_faults(name, result):
+            # Those of the tool that ran: it may have taken itself away meanwhile.
+            if faults := _result_faults(tool, result):
                 told = "; ".join(faults)
                 raise HostFailure(f"{name} gave what it must not give: {told}", code="result")
             return result
@@ -189,7 +198,9 @@ class Toolbox:
     async def _admit(self, ctx: Context, tool: Tool, args: dict[str, Any]) -> None:
         """Raises Denied where a rule forbids the call, or a person who must agree does not."""
         confirm = bool(tool.facts.requires_confirmation)
-        rule = self.restrictions.decide(tool.name, tool.origin, confirm)
+        names = {tool.name, tool.alias or tool.name}
+        decided = [self.restrictions.decide(name, tool.origin, confirm) for name in sorted(names)]
+        rule = max(decided, key=strictness)
         if rule.decision == "deny":
             raise Denied(f"{tool.name} is denied by the rule for {rule.pattern}")
         if rule.decision == "ask" and not (
@@ -220,6 +231,24 @@ class Toolbox:
             ) from None
 
 
+@contextmanager
+def in_nobodys_name() -> Iterator[None]:
+    """Around what runs a script: what it calls is called by the script, not by an agent.
+
+    The loop gives a script its turns in the name of whoever woke it, for all that it does then.
+    """
+    token = CALLER.set(None)
+    try:
+        yield
+    finally:
+        CALLER.reset(token)
+
+
+def _result_faults(tool: Tool, result: Any) -> list[str]:
+    schema = tool.facts.output_schema
+    return [] if schema is None else [*map(str, validator(schema).faults(result, "the result"))]
+
+
 class ToolFilter(NamedTuple):
     """Which tools are wanted; None wants all."""
 
@@ -248,7 +277,9 @@ def _kinds(kinds: Iterable[str]) -> set[str]:
 
 def found(tools: Iterable[Tool], text: str) -> list[Tool]:
     """The tools that speak of every word of a text, those that have them in their name first."""
-    words = text.lower().split()
+    words = dict.fromkeys(text[: MAX_QUERY + 1].lower().split())
+    if len(text) > MAX_QUERY or len(words) > MAX_WORDS:
+        raise BadArgument(f"text must have at most {MAX_QUERY} characters and {MAX_WORDS} words")
     told: list[tuple[int, str, Tool]] = []
     for tool in tools:
         name = tool.name.lower()
