@@ -129,7 +129,7 @@ class ModelServer:
 
 
 class _Listener(TCPServer):
-    request_queue_size = 128
+    request_queue_size = 1024
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
