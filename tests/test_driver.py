@@ -446,11 +446,11 @@ def test_an_agent_cancelled_at_any_moment_leaves_no_task() -> None:
 
 
 def test_what_the_host_keeps_counts_as_memory() -> None:
-    """An agent and a stream hold what they were made with until the run ends."""
+    """An agent and a stream hold what they were made with while the script has them."""
     for call in ("agent.create({model = 'test', system = long})", "llm.stream(long)"):
         with pytest.raises(MemoryLimit):
             run(
-                f"local long = ('x'):rep(1000000) for i = 1, 100 do {call} end",
+                f"local long, all = ('x'):rep(1000000), {{}} for i = 1, 100 do all[i] = {call} end",
                 limits={"memory": "20MB", "time": 60},
                 model="test",
             )
