@@ -227,6 +227,79 @@ def test_a_spell_of_tengo_goes_on_from_any_moment(isolation: str) -> None:
             assert made == total - answers(lines[:size], "http.get"), f"from line {size}"
 
 
+NESTED_JAVASCRIPT = """
+    import { twice } from "./doubling.js";
+    const out = [], get = async (path) => (await http.get(params.url + path)).status;
+
+    // A generator in the middle of a call, and timers.
+    async function* steps() { for (let i = 1; i <= 3; i++) yield `${i} ${await get(`/echo?i=${i}`)}`; }
+    const walk = steps();
+    out.push((await walk.next()).value);
+    let ticks = 0;
+    const ticking = setInterval(() => { ticks++; if (ticks === 3) clearInterval(ticking); }, 2);
+
+    // Tasks at the same time, and a channel between two.
+    const ch = await channel.make(1);
+    async(async () => {
+      for (let i = 1; i <= 3; i++) { await ch.send(i); await sleep(0.002); }
+      await ch.close();
+    });
+    out.push((await walk.next()).value);
+    for await (const v of ch) out.push(`channel ${v}`);
+    out.push(...await parallel([
+      async () => { await sleep(0.02); return get("/echo?p=1"); },
+      async () => { await sleep(0.01); return get("/echo?p=2"); },
+      () => errors.retry(async (n) => {
+        await get(`/echo?try=${n}`);
+        if (n < 3) throw Object.assign(new Error("again"), { retryable: true });
+        return n;
+      }, { initial_delay: 0.003 }),
+    ]));
+
+    // What is the same for nobody else: chance and the clock, also in the midst of a turn.
+    const began = Date.now(), later = new Date().getTime();
+    out.push(Math.random(), began === later, began > 1e12, performance.now() >= 0);
+    out.push((await Promise.allSettled([channel.receive(await channel.make(), 0.01)]))[0].status);
+    await tools.register("twice", "Doubles.", { type: "object" }, async (a) => {
+      await get(`/echo?tool=${a.x}`);
+      return twice(a.x);
+    });
+    out.push(await tools.execute("twice", { x: 21 }));
+    const more = await import("./more.js");
+    out.push(more.default, (await walk.next()).value);
+    while (ticks < 3) await sleep(0.001);
+    console.log("all", out.length);
+    export default { out, began };
+"""
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_a_spell_of_javascript_goes_on_from_any_moment(isolation: str) -> None:
+    modules = {
+        "doubling": "export const twice = (x) => x * 2;",
+        "more": "export default Math.random() < 1;",
+    }
+    options: dict[str, Any] = {
+        "engine": "javascript",
+        "isolation": isolation,
+        "allow": ["net:127.0.0.1"],
+        "modules": modules,
+    }
+    with ModelServer() as server:
+        first, lines = whole(NESTED_JAVASCRIPT, {"url": server.url}, **options)
+        assert first.error is None, first.error
+        total = answers(lines, "http.get")
+        assert total == len(server.requests) == 9
+        for size in range(1, len(lines) + 1, 1 if isolation == "none" else 7):
+            before = len(server.requests)
+            again = restored(lines[:size], **options)
+            assert again.value["out"] == first.value["out"], f"line {size}"
+            assert again.output == first.output
+            made = len(server.requests) - before
+            assert made == total - answers(lines[:size], "http.get"), f"from line {size}"
+        assert restored(lines, **options).value == first.value, "the time is that of then"
+
+
 def test_a_checkpoint_taken_while_it_runs_is_restored_and_taken_again() -> None:
     async def go() -> None:
         with ModelServer() as server:

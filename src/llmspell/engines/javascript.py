@@ -23,7 +23,7 @@ class JavaScriptEngine:
     """JavaScript and TypeScript behind the engine protocol."""
 
     warm = "export default 1"
-    features = frozenset({"steps", "preempt", "memory", "int64", "camel"})
+    features = frozenset({"steps", "preempt", "memory", "int64", "reproduce", "camel"})
 
     def __init__(self, name: str = "javascript", machine_code: bool = True) -> None:
         self.name = name

@@ -122,6 +122,9 @@ class JavaScriptIsolate(Host):
     def reveal(self) -> None:
         """Nothing: the VM cannot tell what variables held."""
 
+    def reproduce(self) -> None:
+        """Nothing: what comes of a message depends on the messages before it alone."""
+
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program."""
         self._entries.add(entry)
