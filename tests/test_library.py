@@ -857,3 +857,10 @@ def test_no_provider_is_asked_that_no_grant_names(
 
 def attempt(source: str, allow: list[str]) -> llmspell.LlmspellError | None:
     return Session(level="untrusted", allow=allow).attempt_sync(source).error
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_where_a_spell_runs_is_an_argument(isolation: str) -> None:
+    result = llmspell.run_sync("return 1 + 1", isolation=isolation)
+    assert (result.value, bool(result.isolation)) == (2, isolation == "process")
+    assert asyncio.run(llmspell.run("return 2", isolation=isolation)).value == 2

@@ -232,7 +232,9 @@ NESTED_JAVASCRIPT = """
     const out = [], get = async (path) => (await http.get(params.url + path)).status;
 
     // A generator in the middle of a call, and timers.
-    async function* steps() { for (let i = 1; i <= 3; i++) yield `${i} ${await get(`/echo?i=${i}`)}`; }
+    async function* steps() {
+      for (let i = 1; i <= 3; i++) yield `${i} ${await get(`/echo?i=${i}`)}`;
+    }
     const walk = steps();
     out.push((await walk.next()).value);
     let ticks = 0;

@@ -165,6 +165,7 @@ async def run(
     *,
     engine: str | None = None,
     level: str = "trusted",
+    isolation: str | None = None,
     allow: Iterable[str] = (),
     limits: Mapping[str, Any] | str | None = None,
     functions: Mapping[str, Callable[..., Any] | Function] | None = None,
@@ -180,6 +181,7 @@ async def run(
     async with Session(
         engine=engine,
         level=level,
+        isolation=isolation,
         allow=allow,
         limits=limits,
         functions=functions,
@@ -195,6 +197,7 @@ def run_sync(
     *,
     engine: str | None = None,
     level: str = "trusted",
+    isolation: str | None = None,
     allow: Iterable[str] = (),
     limits: Mapping[str, Any] | str | None = None,
     functions: Mapping[str, Callable[..., Any] | Function] | None = None,
@@ -207,6 +210,7 @@ def run_sync(
     session = Session(
         engine=engine,
         level=level,
+        isolation=isolation,
         allow=allow,
         limits=limits,
         functions=functions,
