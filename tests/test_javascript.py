@@ -334,7 +334,7 @@ def test_the_language_is_that_of_2023_with_what_hosts_have() -> None:
         "optional": ["none", 5],
         "label": "3\\n",
         "regexp": ["2026", 2, True, True],
-        "dynamic": "default",
+        "dynamic": "decode,default,encode",
         "none": ["undefined"] * 5,
         "disposed": True,
     }
@@ -501,6 +501,19 @@ def test_modules_are_imported_through_the_host() -> None:
     assert run('import f, {x} from "./lib/a.js"; export default f(x)', modules=modules) == 10
     assert run('export default (await import("./lib/a.js")).x', modules=modules) == 5
     assert run('import llm from "llmspell:llm"; export default llm === globalThis.llm') is True
+    named = (
+        'import {exec} from "llmspell:process"; import {pool, generate as ask} from "llmspell:llm";'
+    )
+    assert run(
+        f"{named} export default [exec === process.exec, pool === llm.pool, typeof ask]"
+    ) == [
+        True,
+        True,
+        "function",
+    ]
+    assert run(
+        'import * as w from "llmspell:workflow"; export default w.import === workflow.import'
+    )
     error = failure('\nimport x from "./nowhere.js"')
     assert (error.code, error.line) == ("not_found", 2)
 

@@ -3239,3 +3239,336 @@ declare namespace yaml {
    */
   function encode(value: any): Task<string>;
 }
+
+declare module "llmspell:agent" {
+  export default agent;
+  export const addTools: typeof agent.addTools;
+  export const asTool: typeof agent.asTool;
+  export const cancel: typeof agent.cancel;
+  export const chat: typeof agent.chat;
+  export const clone: typeof agent.clone;
+  export const collaborate: typeof agent.collaborate;
+  export const configure: typeof agent.configure;
+  export const create: typeof agent.create;
+  export const delegate: typeof agent.delegate;
+  const export_: (typeof agent)["export"];
+  export { export_ as export };
+  export const get: typeof agent.get;
+  export const getTools: typeof agent.getTools;
+  export const history: typeof agent.history;
+  const import_: (typeof agent)["import"];
+  export { import_ as import };
+  export const list: typeof agent.list;
+  export const remove: typeof agent.remove;
+  export const reset: typeof agent.reset;
+  export const run: typeof agent.run;
+  export const status: typeof agent.status;
+  export const stream: typeof agent.stream;
+}
+
+declare module "llmspell:breaker" {
+  export default breaker;
+  export const call: typeof breaker.call;
+  export const reset: typeof breaker.reset;
+  export const state: typeof breaker.state;
+}
+
+declare module "llmspell:channel" {
+  export default channel;
+  export const cap: typeof channel.cap;
+  export const close: typeof channel.close;
+  export const isClosed: typeof channel.isClosed;
+  export const len: typeof channel.len;
+  export const make: typeof channel.make;
+  export const open: typeof channel.open;
+  export const receive: typeof channel.receive;
+  export const select: typeof channel.select;
+  export const send: typeof channel.send;
+  export const tryReceive: typeof channel.tryReceive;
+  export const trySend: typeof channel.trySend;
+}
+
+declare module "llmspell:chat" {
+  export default chat;
+  export const clear: typeof chat.clear;
+  const export_: (typeof chat)["export"];
+  export { export_ as export };
+  export const history: typeof chat.history;
+  export const send: typeof chat.send;
+  export const stream: typeof chat.stream;
+}
+
+declare module "llmspell:crypto" {
+  export default crypto;
+  export const base64Decode: typeof crypto.base64Decode;
+  export const base64Encode: typeof crypto.base64Encode;
+  export const hash: typeof crypto.hash;
+  export const hmac: typeof crypto.hmac;
+  export const uuid: typeof crypto.uuid;
+}
+
+declare module "llmspell:csv" {
+  export default csv;
+  export const decode: typeof csv.decode;
+  export const encode: typeof csv.encode;
+}
+
+declare module "llmspell:env" {
+  export default env;
+  export const get: typeof env.get;
+}
+
+declare module "llmspell:errors" {
+  export default errors;
+  export const aggregate: typeof errors.aggregate;
+  export const categorize: typeof errors.categorize;
+  export const chain: typeof errors.chain;
+  export const circuitBreaker: typeof errors.circuitBreaker;
+  export const create: typeof errors.create;
+  export const describe: typeof errors.describe;
+  export const fallback: typeof errors.fallback;
+  export const fromJson: typeof errors.fromJson;
+  export const isFatal: typeof errors.isFatal;
+  export const isRetryable: typeof errors.isRetryable;
+  export const log: typeof errors.log;
+  export const retry: typeof errors.retry;
+  export const toJson: typeof errors.toJson;
+  const try_: (typeof errors)["try"];
+  export { try_ as try };
+  export const wrap: typeof errors.wrap;
+}
+
+declare module "llmspell:fs" {
+  export default fs;
+  export const append: typeof fs.append;
+  export const copy: typeof fs.copy;
+  export const exists: typeof fs.exists;
+  export const info: typeof fs.info;
+  export const list: typeof fs.list;
+  export const makeDirectory: typeof fs.makeDirectory;
+  export const move: typeof fs.move;
+  export const read: typeof fs.read;
+  export const readBytes: typeof fs.readBytes;
+  export const remove: typeof fs.remove;
+  export const search: typeof fs.search;
+  export const write: typeof fs.write;
+}
+
+declare module "llmspell:hooks" {
+  export default hooks;
+  export const clear: typeof hooks.clear;
+  export const disable: typeof hooks.disable;
+  export const enable: typeof hooks.enable;
+  export const get: typeof hooks.get;
+  export const list: typeof hooks.list;
+  export const register: typeof hooks.register;
+  export const setPriority: typeof hooks.setPriority;
+  export const unregister: typeof hooks.unregister;
+}
+
+declare module "llmspell:http" {
+  export default http;
+  export const fetch: typeof http.fetch;
+  export const get: typeof http.get;
+  export const post: typeof http.post;
+  export const request: typeof http.request;
+  export const search: typeof http.search;
+}
+
+declare module "llmspell:io" {
+  export default io;
+  export const read: typeof io.read;
+  export const write: typeof io.write;
+}
+
+declare module "llmspell:json" {
+  export default json;
+  export const decode: typeof json.decode;
+  export const encode: typeof json.encode;
+}
+
+declare module "llmspell:limits" {
+  export default limits;
+  export const usage: typeof limits.usage;
+}
+
+declare module "llmspell:llm" {
+  export default llm;
+  export const batch: typeof llm.batch;
+  export const chat: typeof llm.chat;
+  export const complete: typeof llm.complete;
+  export const countTokens: typeof llm.countTokens;
+  export const embed: typeof llm.embed;
+  export const generate: typeof llm.generate;
+  export const generateMessage: typeof llm.generateMessage;
+  export const getDefaults: typeof llm.getDefaults;
+  export const models: typeof llm.models;
+  export const resetDefaults: typeof llm.resetDefaults;
+  export const setDefaults: typeof llm.setDefaults;
+  export const splitText: typeof llm.splitText;
+  export const stream: typeof llm.stream;
+  export const pool: typeof llm.pool;
+  export const providers: typeof llm.providers;
+}
+
+declare module "llmspell:log" {
+  export default log;
+  export const debug: typeof log.debug;
+  export const error: typeof log.error;
+  export const info: typeof log.info;
+  export const warn: typeof log.warn;
+}
+
+declare module "llmspell:mcp" {
+  export default mcp;
+  export const call: typeof mcp.call;
+  export const close: typeof mcp.close;
+  export const connect: typeof mcp.connect;
+}
+
+declare module "llmspell:modelinfo" {
+  export default modelinfo;
+  export const compare: typeof modelinfo.compare;
+  export const estimateCost: typeof modelinfo.estimateCost;
+  export const find: typeof modelinfo.find;
+  export const get: typeof modelinfo.get;
+  export const list: typeof modelinfo.list;
+  export const providers: typeof modelinfo.providers;
+  export const recommend: typeof modelinfo.recommend;
+}
+
+declare module "llmspell:process" {
+  export default process;
+  export const exec: typeof process.exec;
+}
+
+declare module "llmspell:schema" {
+  export default schema;
+  const delete_: (typeof schema)["delete"];
+  export { delete_ as delete };
+  export const diff: typeof schema.diff;
+  const export_: (typeof schema)["export"];
+  export { export_ as export };
+  export const get: typeof schema.get;
+  const import_: (typeof schema)["import"];
+  export { import_ as import };
+  export const infer: typeof schema.infer;
+  export const list: typeof schema.list;
+  export const merge: typeof schema.merge;
+  export const migrate: typeof schema.migrate;
+  export const parse: typeof schema.parse;
+  export const registerMigration: typeof schema.registerMigration;
+  export const save: typeof schema.save;
+  export const setCurrent: typeof schema.setCurrent;
+  export const toOpenapi: typeof schema.toOpenapi;
+  export const validate: typeof schema.validate;
+  export const versions: typeof schema.versions;
+}
+
+declare module "llmspell:spell" {
+  export default spell;
+  export const run: typeof spell.run;
+}
+
+declare module "llmspell:sqlite" {
+  export default sqlite;
+  export const query: typeof sqlite.query;
+}
+
+declare module "llmspell:stream" {
+  export default stream;
+  export const close: typeof stream.close;
+  export const each: typeof stream.each;
+  export const next: typeof stream.next;
+  export const reply: typeof stream.reply;
+}
+
+declare module "llmspell:structured" {
+  export default structured;
+  export const close: typeof structured.close;
+  export const extract: typeof structured.extract;
+  export const generate: typeof structured.generate;
+  export const next: typeof structured.next;
+  export const parse: typeof structured.parse;
+  export const result: typeof structured.result;
+  export const stream: typeof structured.stream;
+}
+
+declare module "llmspell:text" {
+  export default text;
+  export const diff: typeof text.diff;
+  export const find: typeof text.find;
+  export const replace: typeof text.replace;
+  export const template: typeof text.template;
+}
+
+declare module "llmspell:time" {
+  export default time;
+  export const format: typeof time.format;
+  export const iso: typeof time.iso;
+  export const now: typeof time.now;
+  export const parse: typeof time.parse;
+  export const sleep: typeof time.sleep;
+}
+
+declare module "llmspell:tools" {
+  export default tools;
+  export const approve: typeof tools.approve;
+  export const calculate: typeof tools.calculate;
+  export const categories: typeof tools.categories;
+  export const compose: typeof tools.compose;
+  export const docs: typeof tools.docs;
+  export const execute: typeof tools.execute;
+  export const fromMcp: typeof tools.fromMcp;
+  export const fromSpell: typeof tools.fromSpell;
+  export const getInfo: typeof tools.getInfo;
+  export const list: typeof tools.list;
+  export const metrics: typeof tools.metrics;
+  export const parallel: typeof tools.parallel;
+  export const pipeline: typeof tools.pipeline;
+  export const register: typeof tools.register;
+  export const remove: typeof tools.remove;
+  export const resetMetrics: typeof tools.resetMetrics;
+  export const restrict: typeof tools.restrict;
+  export const search: typeof tools.search;
+  export const validate: typeof tools.validate;
+  export const validateResult: typeof tools.validateResult;
+}
+
+declare module "llmspell:workflow" {
+  export default workflow;
+  export const add: typeof workflow.add;
+  export const approve: typeof workflow.approve;
+  export const cancel: typeof workflow.cancel;
+  export const create: typeof workflow.create;
+  const export_: (typeof workflow)["export"];
+  export { export_ as export };
+  const import_: (typeof workflow)["import"];
+  export { import_ as import };
+  export const mermaid: typeof workflow.mermaid;
+  export const next: typeof workflow.next;
+  export const pause: typeof workflow.pause;
+  export const remove: typeof workflow.remove;
+  export const resume: typeof workflow.resume;
+  export const run: typeof workflow.run;
+  export const setVariable: typeof workflow.setVariable;
+  export const status: typeof workflow.status;
+  export const steps: typeof workflow.steps;
+  export const stop: typeof workflow.stop;
+  export const stream: typeof workflow.stream;
+  export const update: typeof workflow.update;
+  export const validate: typeof workflow.validate;
+  export const variables: typeof workflow.variables;
+}
+
+declare module "llmspell:xml" {
+  export default xml;
+  export const decode: typeof xml.decode;
+  export const encode: typeof xml.encode;
+}
+
+declare module "llmspell:yaml" {
+  export default yaml;
+  export const decode: typeof yaml.decode;
+  export const encode: typeof yaml.encode;
+}

@@ -1,4 +1,13 @@
 // Uses every namespace of the declarations: compiled by the tests, never run.
+import json, { encode } from "llmspell:json";
+import { import as load } from "llmspell:workflow";
+import { generate as ask, pool } from "llmspell:llm";
+
+const coded: string = await encode(await json.decode("1"));
+const loaded: Workflow = await load("{}");
+const replied: string = await ask("x");
+const pools: typeof llm.pool = pool;
+for await (const piece of llm.stream("x")) print(piece.length);
 
 const cases: Record<string, ChannelCase> = {};
 const line = await channel.make(2);

@@ -107,7 +107,28 @@ def declarations() -> str:
         for item in items_:
             if item.alias:
                 out.append(f"declare function {signature(item, name=item.alias)};")
-    return "\n".join(out) + "\n"
+    return "\n".join([*out, *modules()]) + "\n"
+
+
+def modules() -> list[str]:
+    """Each namespace as a module: import { generate } from "llmspell:llm"."""
+    members: dict[str, list[str]] = {}
+    for namespace, items in walk.namespaces().items():
+        outer, _, inner = namespace.partition(".")
+        members.setdefault(outer, []).extend(
+            [inner] if inner else [camel(item.verb) for item in items]
+        )
+    out = []
+    for namespace, names in members.items():
+        out += ["", f'declare module "llmspell:{namespace}" {{', f"  export default {namespace};"]
+        for name in names:
+            if name in RESERVED:
+                out.append(f'  const {name}_: (typeof {namespace})["{name}"];')
+                out.append(f"  export {{ {name}_ as {name} }};")
+            else:
+                out.append(f"  export const {name}: typeof {namespace}.{name};")
+        out.append("}")
+    return out
 
 
 def tags(item: Capability) -> list[str]:

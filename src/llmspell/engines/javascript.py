@@ -9,7 +9,7 @@ from ..limits import Limits
 from .base import Chunk, Signature, Store
 from .javascript_compiler import CHECKED, Checker, check, prelude
 from .javascript_isolate import JavaScriptIsolate
-from .javascript_sources import SUFFIXES
+from .javascript_sources import SUFFIXES, built_in
 from .javascript_threads import resting, threads
 from .quickjs import Image, Vm
 from .quickjs_clock import ticking
@@ -31,7 +31,7 @@ class JavaScriptEngine:
         self._names: Mapping[str, Signature] = {}
         self._image: Image | None = None
         self._output = "print"
-        self._modules: frozenset[str] = frozenset()
+        self._modules: Mapping[str, str] = {}
         # A process that is to be locked down is forked, or not, after the first program has run:
         # that one runs without threads. What comes then has them, and a VM to check programs with.
         self._alone = not machine_code
@@ -80,7 +80,7 @@ class JavaScriptEngine:
             self._names, self._image = names, images.of(prelude(names))
             outputs = [name for name, item in names.items() if item.role == "output"]
             self._output = outputs[0] if outputs else "print"
-            self._modules = frozenset(name.partition(".")[0] for name in names)
+            self._modules = built_in(names)
         assert self._image is not None
         alone, self._alone = self._alone, False
         if not alone:

@@ -66,7 +66,7 @@ class JavaScriptIsolate(Host):
         self,
         made: Image,
         output: str,
-        modules: frozenset[str],
+        modules: Mapping[str, str],
         limits: Limits,
         alone: bool = False,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..errors import (
@@ -20,12 +20,30 @@ from ..errors import (
     ScriptSyntaxError,
 )
 from ..values import MAX_BYTES, decode
-from .base import Compile, Ended
+from .base import Compile, Ended, camel
 
 SUFFIXES = (".js", ".mjs", ".ts", ".mts")
 
 BUILT_IN = "llmspell:"
 """What the names of the modules that stand for namespaces begin with."""
+
+
+def built_in(names: Iterable[str]) -> dict[str, str]:
+    """The sources of the modules that stand for namespaces, such as "llm"."""
+    members: dict[str, dict[str, None]] = {}
+    for name in names:
+        namespace, _, rest = name.partition(".")
+        members.setdefault(namespace, {})[camel(rest.partition(".")[0])] = None
+    members.pop("module", None)  # is what import itself calls
+    return {namespace: _module(namespace, [*held]) for namespace, held in members.items()}
+
+
+def _module(namespace: str, members: Sequence[str]) -> str:
+    # Under names of no meaning: a member may be called by a reserved word, which an export may too.
+    taken = ", ".join(f"{name}: _{i}" for i, name in enumerate(members))
+    given = ", ".join(f"_{i} as {name}" for i, name in enumerate(members))
+    whole = f"globalThis.{namespace}"
+    return f"export default {whole}; const {{ {taken} }} = {whole}; export {{ {given} }};"
 
 
 class Sources:
@@ -48,15 +66,15 @@ class Sources:
         self.texts[name], self._shown[name] = code, shown
         self.names.add(shown)
 
-    def named(self, base: str, specifier: str, built_in: Collection[str]) -> str | None:
+    def named(self, base: str, specifier: str, modules: Mapping[str, str]) -> str | None:
         """The name of a module that is known, or built in; None of one that is to be found."""
         if specifier == self.program and base not in self.texts:
             return specifier
         if specifier.startswith(BUILT_IN):
-            namespace = specifier.removeprefix(BUILT_IN)
-            if namespace not in built_in or namespace == "module":
+            source = modules.get(specifier.removeprefix(BUILT_IN))
+            if source is None:
                 return self.refuse(specifier, NotFound(f"there is no module {specifier}"))
-            self.texts[specifier] = f"export default globalThis.{namespace};"
+            self.texts[specifier] = source
             return specifier
         return self._met.get(self.wanted(base, specifier))
 
