@@ -15,7 +15,7 @@ brings the answer back. Values cross in the text form of `llmspell.values`, as b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, Frame, LlmspellError
 from ..limits import Limits
@@ -120,16 +120,8 @@ class Busy(Answer):
 
     __slots__ = ("pause",)
 
-    def __init__(
-        self,
-        calls: list[Call] | None = None,
-        cancelled: list[int] | None = None,
-        ended: list[Ended] | None = None,
-        dropped: list[tuple[int, int]] | None = None,
-        near: tuple[str, ...] = (),
-        pause: float = 0.0,
-    ) -> None:
-        super().__init__(calls, cancelled, ended, dropped, near)
+    def __init__(self, *told: Any, pause: float = 0.0) -> None:
+        super().__init__(*told)
         self.pause = pause
 
 

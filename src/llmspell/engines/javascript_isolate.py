@@ -271,7 +271,7 @@ class JavaScriptIsolate(Host):
         if not rested:
             took = perf_counter() - began if (began := self._began) else 0.0
             pause = min(took * PAUSE, MOST_PAUSE)
-            return Busy(out.calls, out.cancelled, out.ended, out.dropped, out.near, pause)
+            return Busy(out.calls, out.cancelled, out.ended, out.dropped, out.near, pause=pause)
         if self._entries and not (self._in_flight or self._asking or out.calls or self._ending):
             self._ending = True
             return self.deadlock({})
