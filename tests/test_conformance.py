@@ -56,7 +56,7 @@ def test_check_engine_runs_the_table_too() -> None:
 
 def test_every_capability_is_exercised(server: ModelServer, tmp_path: Path) -> None:
     exercised = set()
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(case for case in CASES if "lua" in case.sources):
         folder = tmp_path / str(number)
         folder.mkdir()
         outcome = asyncio.run(check_case(case, engine("lua"), "lua", server, folder))

@@ -454,3 +454,63 @@ def test_what_the_host_keeps_counts_as_memory() -> None:
                 limits={"memory": "20MB", "time": 60},
                 model="test",
             )
+
+
+def test_the_end_of_a_run_leaves_no_task_of_an_agent_that_is_just_ending() -> None:
+    """Its listener fails, so that it ends by itself, in the moment in which time is up."""
+    source = """
+    tools.register("late", "L.", {}, function() sleep(0.2) return "late" end)
+    tools.register("soon", "S.", {}, function() return "soon" end)
+    local calls = {tool_calls = {{name = "late"}, {name = "soon"}}}
+    local m = llm.providers.create_mock("m", {calls, "done"})
+    local a = agent.create({model = m, tools = {"late", "soon"}})
+    a:run("go", {on_event = function(e) return e.type * 2 end})
+    """
+
+    async def go() -> list[asyncio.Task[Any]]:
+        left: list[asyncio.Task[Any]] = []
+        for moment in range(150):
+            async with Session() as session:
+                await session.attempt(source, limits={"time": 0.002 + moment * 0.0002})
+            left += asyncio.all_tasks() - {asyncio.current_task()}
+        return left
+
+    assert asyncio.run(go()) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "agent.create({model = m, max_steps = 100000}):run('go')",
+        "llm.batch(many, {model = m, concurrency = 1})",
+        "for piece in llm.stream('x', {model = m}) do end",
+    ],
+)
+def test_a_model_of_this_process_holds_up_nobody(source: str) -> None:
+    """It answers without waiting for anything, so that nothing else would have a turn."""
+    prelude = """
+    local m = llm.providers.create_mock("m", {{tool_calls = {{name = "none"}}}}, {cycle = true})
+    local many = {}
+    for i = 1, 1000 do many[i] = "x" end
+    while true do pcall(function() SOURCE end) end
+    """
+
+    async def go() -> int:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        turning = asyncio.create_task(turn())
+        async with Session() as session:
+            await session.attempt("llm.generate('x')", limits={"time": 20})  # imports
+            began = turns
+            result = await session.attempt(prelude.replace("SOURCE", source), limits={"time": 1})
+        turning.cancel()
+        assert isinstance(result.error, TimeLimit)
+        return turns - began
+
+    assert asyncio.run(go()) > 50

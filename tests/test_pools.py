@@ -288,6 +288,8 @@ def test_to_wait_takes_no_turn(bench: Bench) -> None:
             strategy="weighted",
         )  # fmt: skip
         await bench.ask(pool)  # both refuse, it waits, and asks the heavier one again
+        while any([await member.wait(1) for member in pool.members]):
+            await asyncio.sleep(0.01)
         said = [(await bench.ask(pool)).model for _ in range(4)]
         assert sorted(said) == ["local/away-1", *["local/busy-1"] * 3]
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LlmspellError, UsageError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ..runtime.result import Result
     from ..runtime.session import Session
     from ..spells.program import Program
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
     from .report import complain
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, interrupted)
     session, program, params = prepare(options)
     if options.checkpoint or options.resume:
         result = resumable(session, program, params, options)
@@ -88,6 +90,14 @@ def run(options: argparse.Namespace) -> int:
             complain(result.error, options.debug, options.log_format, result.run_id)
         return result.error.exit_code
     return 0
+
+
+def interrupted(number: int, frame: FrameType | None) -> None:
+    """Does as Ctrl-C does: an event loop then cancels the run, and is not torn out of its work."""
+    import signal
+
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(number, frame)
 
 
 def resumable(

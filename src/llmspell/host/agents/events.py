@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..llm.streams import PIECES_AHEAD
+from ..tasks import ended
 from .agent import AgentMessage, AgentReply
 
 if TYPE_CHECKING:
@@ -104,8 +105,7 @@ class AgentEvents:
         self._error = None
         self._arrived.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await ended([self._task])
 
     async def _work(self) -> None:
         from .runs import Work

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import BadArgument, CapabilityError, HostFailure, near_miss
 from ...values import CannotCross, encode
 from ..schemas.structured import TOOL as ANSWER
+from ..tasks import ended
 from ..tools.toolbox import CALLER
 from .agent import CANCELLED, HAND_OFF, Agent, AgentMessage, AgentReply, ToolUse, size_of
 from .allowances import Allowance
@@ -136,11 +137,7 @@ class Work:
     async def _end(self) -> None:
         task = self._task
         if task is not None:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-            if not task.cancelled():
-                task.exception()  # or asyncio tells of one nobody waits for any more
+            await ended([task])
 
     def _share(self, agent: Agent, meter: Allowance) -> None:
         agent.working.add(self)
@@ -280,9 +277,7 @@ class Work:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             return [task.result() for task in tasks if task.done()]
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await ended(tasks)
 
     async def _run(self, call: ToolCallPart, offers: Mapping[str, Offer]) -> Any:
         from pydantic_ai.messages import ToolReturnPart

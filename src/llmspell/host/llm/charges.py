@@ -161,6 +161,7 @@ def metered_model() -> type[Any]:
             model_settings: ModelSettings | None,
             model_request_parameters: ModelRequestParameters,
         ) -> ModelResponse:
+            await asyncio.sleep(0)  # a model of this process waits for nothing: others have a turn
             charge = self.charge(messages, model_settings, model_request_parameters)
             try:
                 response = await super().request(
@@ -183,6 +184,7 @@ def metered_model() -> type[Any]:
             model_request_parameters: ModelRequestParameters,
             run_context: Any = None,
         ) -> AsyncGenerator[StreamedResponse]:
+            await asyncio.sleep(0)  # a model of this process waits for nothing: others have a turn
             charge = self.charge(messages, model_settings, model_request_parameters)
             response = None
             try:

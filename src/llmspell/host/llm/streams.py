@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import LlmspellError
 from ...limits import Meter
+from ..tasks import ended
 from .messages import Reply
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ class ModelStream:
         self._error = None
         self._arrived.set()
         if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
+            await ended([self._reader])
         self._unload()
 
     async def _read(self) -> None:

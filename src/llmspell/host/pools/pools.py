@@ -28,6 +28,7 @@ from ...errors import (
 )
 from ..breakers import Breaker, BreakerOptions
 from ..doubles.doubles import CODES
+from ..tasks import ended
 from .rates import Rate
 from .tallies import ProviderMetrics, Tally
 
@@ -326,15 +327,15 @@ class Pool:
         tasks = await self._all(send, tokens)
         failed: list[Sent] = []
         try:
-            for ended in asyncio.as_completed(tasks):
-                sent = await ended
+            for answer in asyncio.as_completed(tasks):
+                sent = await answer
                 if sent.error is None:
                     return sent.result  # type: ignore[no-any-return]
                 if not self._goes_on(sent.error):
                     raise sent.error
                 failed.append(sent)
         finally:
-            await _cancel(tasks)
+            await ended(tasks)
         raise self._none(failed)
 
     async def several(self, send: Callable[[Member], Awaitable[Any]], tokens: int) -> list[Sent]:
@@ -346,7 +347,7 @@ class Pool:
                 task.result()  # a limit ends them all
             sent = [task.result() for task in tasks]
         finally:
-            await _cancel(tasks)
+            await ended(tasks)
         good = [item for item in sent if item.error is None]
         if len(good) < self.options.min_answers:
             raise self._none([item for item in sent if item.error is not None], len(good))
@@ -446,10 +447,3 @@ def wish(error: CapabilityError) -> float | None:
 async def clock() -> float:
     """Seconds on a clock that nobody sets."""
     return time.monotonic()
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Ends what is still going on, and waits until it has ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..llm.streams import OPENED, PIECES_AHEAD, read_through
+from ..tasks import ended
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -60,8 +61,7 @@ class Reading:
 
     async def close(self) -> None:
         """Ends it where it is, and waits until it has left its stream. Safe to repeat."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await ended([self._task])
 
     async def _read(self, opening: AbstractAsyncContextManager[StreamedResponse]) -> None:
         opened: list[Response] = []

@@ -29,6 +29,7 @@ from ..net.addresses import names
 from ..net.http import checked_headers, checked_url
 from ..net.network import open_client
 from ..settings import McpSettings
+from ..tasks import ended
 from . import mcp_keys
 
 if TYPE_CHECKING:
@@ -277,8 +278,7 @@ class _Connection:
         except Exception as error:
             raise _failure(self._name, error) from error
         finally:
-            asked.cancel()
-            await asyncio.gather(asked, return_exceptions=True)
+            await ended([asked])
         if self._task.done():
             raise ProviderFailure(f"{self._name} has gone away", code="closed", retryable=True)
         told = f"{self._name} gave no answer within {self._seconds:g} s"
@@ -292,8 +292,7 @@ class _Connection:
         try:
             await asyncio.wait({self._task}, timeout=PATIENCE)
         finally:  # who waits may be called off: nobody else would end it
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await ended([self._task])
 
 
 def _failure(name: str, error: BaseException) -> CapabilityError:
@@ -372,9 +371,7 @@ async def _over_stdio(
     try:
         yield incoming, outgoing
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(tasks)
         for stream in (to_us, incoming, outgoing, to_server):
             stream.close()
         await processes.ended(process)

@@ -20,6 +20,7 @@ from ...errors import CapabilityError, HostFailure, LimitExceeded
 from ...values import FunctionRef, Handle
 from ..errors import run
 from ..formats import templates
+from ..tasks import ended
 from .records import Body, Plan, Step, StepSpec, weight
 from .steps import MAX_ITERATIONS
 from .values import Frame, Outcome, Values
@@ -482,8 +483,8 @@ async def together(jobs: Sequence[Callable[[], Awaitable[Any]]], most: int) -> N
 
 async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
     """Cancels what still runs, and waits for it. Raises the limit that one of them reached."""
-    for task in tasks:
-        task.cancel()
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(ended, LimitExceeded):
-            raise ended  # which the failure of another must not hide
+    given = list(tasks)
+    await ended(given)
+    for task in given:
+        if not task.cancelled() and isinstance(error := task.exception(), LimitExceeded):
+            raise error  # which the failure of another must not hide
