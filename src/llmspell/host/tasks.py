@@ -19,11 +19,13 @@ async def ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
     for task in given:
         task.cancel()
     cancelled: asyncio.CancelledError | None = None
-    while left := [task for task in given if not task.done()]:
+    left = given  # those that are over too: what they have let go of is closed in the next turn
+    while left:
         try:
             await asyncio.wait(left)
         except asyncio.CancelledError as error:
             cancelled = error
+        left = [task for task in given if not task.done()]
     for task in given:
         if not task.cancelled():
             task.exception()  # or asyncio tells of one that nobody has looked at
