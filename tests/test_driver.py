@@ -478,6 +478,20 @@ def test_the_end_of_a_run_leaves_no_task_of_an_agent_that_is_just_ending() -> No
     assert asyncio.run(go()) == []
 
 
+def test_a_search_in_text_that_is_ended_leaves_no_task() -> None:
+    source = "local long = ('k'):rep(200000) while true do text.replace(long, 'k', 'k') end"
+
+    async def go() -> list[asyncio.Task[Any]]:
+        left: list[asyncio.Task[Any]] = []
+        for moment in range(20):
+            async with Session() as session:
+                await session.attempt(source, limits={"time": 0.01 + moment * 0.002})
+            left += asyncio.all_tasks() - {asyncio.current_task()}
+        return left
+
+    assert asyncio.run(go()) == []
+
+
 @pytest.mark.parametrize(
     "source",
     [

@@ -6,7 +6,8 @@ all matches gives way to others and is given up after a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
@@ -77,12 +78,13 @@ async def find(text: str, pattern: str, options: PatternOptions) -> list[Match]:
     compiled, data = _prepared(text, pattern, options)
     names = {index: name.decode() for name, index in compiled.groupindex.items()}
     told = []
-    async for found in _each(compiled, data):
-        groups = [_text(group) for group in found.groups(b"")]
-        named = {name: groups[index - 1] for index, name in names.items()}
-        told.append(Match(_text(found.group()), groups, named))
-        if len(told) == options.limit:
-            break
+    async with aclosing(_each(compiled, data)) as matches:
+        async for found in matches:
+            groups = [_text(group) for group in found.groups(b"")]
+            named = {name: groups[index - 1] for index, name in names.items()}
+            told.append(Match(_text(found.group()), groups, named))
+            if len(told) == options.limit:
+                break
     return told
 
 
@@ -91,14 +93,15 @@ async def replace(text: str, pattern: str, replacement: str, options: PatternOpt
     compiled, data = _prepared(text, pattern, options)
     parts = _template(replacement, compiled)
     pieces, at, size = list[bytes](), 0, 0
-    async for found in _each(compiled, data):
-        start, end = found.span()
-        pieces.append(data[at:start])
-        pieces += [part if isinstance(part, bytes) else found.group(part) or b"" for part in parts]
-        size += sum(map(len, pieces[-len(parts) :])) if parts else 0
-        if size > MAX_TEXT:
-            raise BadArgument(f"the result is longer than {MAX_TEXT} characters")
-        at = end
+    async with aclosing(_each(compiled, data)) as matches:
+        async for found in matches:
+            start, end = found.span()
+            pieces.append(data[at:start])
+            pieces += [p if isinstance(p, bytes) else found.group(p) or b"" for p in parts]
+            size += sum(map(len, pieces[-len(parts) :])) if parts else 0
+            if size > MAX_TEXT:
+                raise BadArgument(f"the result is longer than {MAX_TEXT} characters")
+            at = end
     return _text(b"".join([*pieces, data[at:]]))
 
 
@@ -131,7 +134,7 @@ def _compiled(pattern: str) -> Any:
         ) from None
 
 
-async def _each(compiled: Any, data: bytes) -> Any:
+async def _each(compiled: Any, data: bytes) -> AsyncGenerator[Any]:
     """Every match, giving way to others in between."""
     import asyncio
 
