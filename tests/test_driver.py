@@ -479,13 +479,20 @@ def test_the_end_of_a_run_leaves_no_task_of_an_agent_that_is_just_ending() -> No
 
 
 def test_a_search_in_text_that_is_ended_leaves_no_task() -> None:
-    source = "local long = ('k'):rep(200000) while true do text.replace(long, 'k', 'k') end"
+    source = """
+    local long = ("k"):rep(200000)
+    while true do
+      text.find(long, "k", {limit = 1000})
+      text.replace(long, "k", "k")
+    end
+    """
 
     async def go() -> list[asyncio.Task[Any]]:
         left: list[asyncio.Task[Any]] = []
-        for moment in range(20):
+        for moment in range(40):
             async with Session() as session:
-                await session.attempt(source, limits={"time": 0.01 + moment * 0.002})
+                await session.attempt(source, limits={"time": 0.005 + moment * 0.002})
+                left += asyncio.all_tasks() - {asyncio.current_task()}
             left += asyncio.all_tasks() - {asyncio.current_task()}
         return left
 
