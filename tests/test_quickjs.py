@@ -15,7 +15,7 @@ import pytest
 
 import llmspell
 from llmspell import Session, UsageError
-from llmspell.engines import engine, quickjs_guest, quickjs_memory
+from llmspell.engines import quickjs_guest, quickjs_memory
 from llmspell.engines.javascript_compiler import prelude
 from llmspell.engines.javascript_threads import REST
 from llmspell.engines.quickjs import Host, Vm
@@ -221,10 +221,6 @@ def test_another_program_is_told_that_it_was_not_recorded(tmp_path: Path) -> Non
     again = Session(replay=journal, **given).attempt_sync("\nawait env.get('HOME')")
     assert again.error is not None
     assert (again.error.code, again.error.line) == ("not_recorded", 2)
-
-
-def test_no_checkpoint_is_kept_and_that_is_said(tmp_path: Path) -> None:
-    assert "reproduce" not in engine("javascript").features
 
 
 # The build. ---------------------------------------------------------------------------------------
