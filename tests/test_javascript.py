@@ -661,3 +661,28 @@ def test_lua_starts_without_it() -> None:
 
 def test_versions_name_what_runs() -> None:
     assert "quickjs-rs 0." in engine("javascript").version
+
+
+def test_an_error_of_typescript_names_the_column_of_its_source() -> None:
+    source = (
+        "type Name = { first: string };\n"
+        "function fail(name: Name, times: number): never { throw new Error(name.first); }\n"
+        "let stack = '';\n"
+        "try { fail({ first: 'x' } as Name, 1); }\n"
+        "catch (e: unknown) { stack = (e as Error).stack!; }\n"
+        "export default stack;\n"
+    )
+    stack = llmspell.run_sync(source, engine="typescript").value
+    column = source.splitlines()[1].index("Error(") + 1
+    assert stack.split("\n")[:2] == [f"    at fail (spell:2:{column})", "    at spell:4:7"]
+
+
+def test_a_handle_is_closed_at_the_end_of_its_block() -> None:
+    source = """
+    let kept;
+    { await using s = await llm.stream("one two"); kept = s; await s.next(); }
+    let code;
+    try { await kept.next(); } catch (e) { code = e.code; }
+    export default code;
+    """
+    assert llmspell.run_sync(source, engine="javascript", model="test").value == "closed"
