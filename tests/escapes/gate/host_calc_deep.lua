@@ -1,6 +1,5 @@
 -- attack: has the calculator read parentheses and signs nested without end
 -- expect: ok "bad_argument bad_argument bad_argument"
--- limits: time=5
 
 local codes = {}
 for i, text in ipairs({ ("("):rep(900) .. "1" .. (")"):rep(900), ("-"):rep(900) .. "1", ("2**"):rep(300) .. "2" }) do
