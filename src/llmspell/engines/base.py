@@ -14,11 +14,17 @@ brings the answer back. Values cross in the text form of `llmspell.values`, as b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..errors import CapabilityError, Frame, LlmspellError
 from ..limits import Limits
+
+NOTHING_THERE = re.compile(
+    r"attempt to (?:call|index) .*nil value|not a function|cannot read property|not callable"
+)
+"""How the VMs say that a function or namespace does not exist."""
 
 
 class Signature(NamedTuple):

@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..engines.base import Engine, camel
+from ..engines.base import NOTHING_THERE, Engine, camel
 from ..errors import LlmspellError, ScriptRuntimeError, near_miss
-
-NOTHING_THERE = re.compile(
-    r"attempt to (?:call|index) .*nil value|not a function|cannot read property|not callable"
-)
-"""How the VMs word it."""
 
 PATH = re.compile(r"(?<![\w.:])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
