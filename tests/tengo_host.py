@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from lupa import lua54
 
 import llmspell.tengo
-from llmspell.tengo import TengoSyntaxError, compile_source
+from llmspell.tengo import STANDARD, TengoSyntaxError, compile_source
 from llmspell.tengo.lexer import problem
 from llmspell.tengo.positions import columns
 
@@ -137,27 +137,13 @@ def run(source: str, modules: dict[str, str] | None = None, limit: int = 2**31 -
     """The value of the variable `out`, as the vectors write values. Raises TengoError."""
     sources = {"test": source, **(modules or {})}
     lua = lua54.LuaRuntime(encoding=None, register_eval=False, unpack_returned_tuples=True)
-    open_modules: list[str] = []
-    failed: list[BaseException] = []
 
     def compile_module(name: bytes) -> bytes:
         module = name.decode()
-        try:
-            if module not in sources:
-                raise TengoError(f"Compile Error: module '{module}' not found")
-            if module in open_modules:
-                raise TengoError(f"Compile Error: cyclic module import: {module}")
-            open_modules.append(module)
-            return _compiled(sources[module], module, "result").encode()
-        except TengoSyntaxError as error:
-            failed.append(TengoError(error.trace))
-            raise
-        except TengoError as error:
-            failed.append(error)
-            raise
+        return compile_source(sources[module], module).code.encode()
 
     try:
-        code = _compiled(source, "test", "out")
+        code = _compiled(source, "test", "out", modules or {})
     except TengoSyntaxError as error:
         raise TengoError(error.trace) from None
     program = lua.execute(
@@ -167,20 +153,28 @@ def run(source: str, modules: dict[str, str] | None = None, limit: int = 2**31 -
     state, value, *more = program(code.encode(), b"test", limit)
     if state == b"broken":
         raise Broken(f"{value.decode()}\n{code}")
-    if failed:
-        raise failed[0]
     if state == b"error":
         frames = [tuple(f.decode().rsplit(":", 1)) for f in (more[0].values() if more else ())]
         raise TengoError(
-            columns(value.decode(), [(at, int(line)) for at, line in frames], sources.get)
+            columns(value.decode(), [(at, int(line)) for at, line in frames], sources.get, "out")
         )
     return _tell(value)
 
 
-def _compiled(source: str, name: str, result: str) -> str:
+def _compiled(
+    source: str, name: str, result: str, modules: dict[str, str], around: tuple[str, ...] = ()
+) -> str:
+    """Lua source. What it imports is compiled as well: all that is wrong is told before the run."""
     made = compile_source(source, name, result)
     for missing, place in made.free.items():
         raise problem("Compile", f"unresolved reference '{missing}'", source, name, place)
+    for module, place in made.imports.items():
+        if module in around:
+            raise problem("Compile", f"cyclic module import: {module}", source, name, place)
+        if module in modules:
+            _compiled(modules[module], module, "result", modules, (*around, module))
+        elif module not in STANDARD - {"os"} | {"user"}:
+            raise problem("Compile", f"module '{module}' not found", source, name, place)
     return made.code
 
 

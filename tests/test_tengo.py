@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,25 @@ from tests.tengo_host import TengoError, run
 
 from llmspell import ChunkCache, Session, run_sync
 from llmspell.engines import engine
-from llmspell.errors import BadArgument, FileNotFound, LlmspellError, StepLimit
+from llmspell.errors import (
+    BadArgument,
+    FileNotFound,
+    LlmspellError,
+    ScriptRuntimeError,
+    ScriptSyntaxError,
+    StepLimit,
+)
 
 VECTORS = [
     json.loads(line)
     for line in (Path(__file__).parent / "vectors" / "tengo.jsonl").read_text().splitlines()
 ]
 
-LIMITS = {"exceeding string size limit": 9}
+LIMITS = {
+    "exceeding string size limit": 9,
+    "exceeding bytes size limit": 10,
+    "bytes size limit": 10,
+}
 """Cases made where text is limited to so many bytes; those of the module text to 12."""
 
 
@@ -72,6 +84,59 @@ def test_errors_say_what_and_where(
     assert type(caught.value).__name__ == kind
     assert message in str(caught.value)
     assert line is None or caught.value.line == line
+
+
+IMPORTS = [
+    ('1\n  import("left")', {"left": 'import("right")', "right": '\nx := import("left")'},
+     "Compile Error: cyclic module import: left\n\tat right:2:6"),
+    ('import("a")', {"a": 'import("b")', "b": 'import("c")', "c": 'func() { import("b") }'},
+     "Compile Error: cyclic module import: b\n\tat c:1:10"),
+    ('import("self")', {"self": 'export import("self")'},
+     "Compile Error: cyclic module import: self\n\tat self:1:8"),
+    ('x := [import("nowhere")]', {}, "Compile Error: module 'nowhere' not found\n\tat test:1:7"),
+    ('if false { import("a") }', {"a": 'import("nowhere")'},
+     "Compile Error: module 'nowhere' not found\n\tat a:1:1"),
+    ('x := 1\nimport("a")', {"a": "export 1 + x"},
+     "Compile Error: unresolved reference 'x'\n\tat a:1:12"),
+    ('import("a")', {"a": "func() {\n  func() { export 5 }()\n}()"},
+     "Compile Error: export not allowed inside function\n\tat a:2:12"),
+    ('f := import("a")\nf(0)', {"a": "export func(n) {\n  return n - {}\n}"},
+     "Runtime Error: invalid operation: int - map\n\tat a:2:10\n\tat test:2:1"),
+    ('f := import("a")\ng := func() { f(5) }\ng()', {"a": "export func(n) {\n  n()\n}"},
+     "Runtime Error: not callable: int\n\tat a:2:3\n\tat test:2:15\n\tat test:3:1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "modules", "told"), IMPORTS)
+def test_errors_of_modules_have_their_places(
+    source: str, modules: dict[str, str], told: str
+) -> None:
+    with pytest.raises(TengoError) as caught:
+        run(source, modules)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("isolation", [None, "process"])
+def test_a_module_has_all_it_names_before_it_runs(tmp_path: Path, isolation: str | None) -> None:
+    (tmp_path / "m.tengo").write_text('fs.write("x", "y")\nexport [\n  1, zzz]')
+    with pytest.raises(ScriptRuntimeError) as caught:
+        _run(tmp_path, 'x := 1\nimport("m")', isolation=isolation)
+    assert "cannot load module 'm'" in str(caught.value)
+    assert "m.tengo:3: unresolved reference 'zzz' (column 6)" in str(caught.value)
+    assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("source", ["x := 0x1p99999", "x := 0x" + "f" * 300 + ".8p1"])
+def test_a_float_beyond_what_there_is_is_an_error_of_the_program(source: str) -> None:
+    with pytest.raises(ScriptSyntaxError, match="value out of range"):
+        run_sync(source, engine="tengo")
+
+
+def test_what_is_not_closed_is_looked_for_once() -> None:
+    began = time.process_time()
+    with pytest.raises(ScriptSyntaxError, match="comment not terminated"):
+        run_sync("/* " * 60_000, engine="tengo")
+    assert time.process_time() - began < 10  # looked for from each, it takes minutes
 
 
 @pytest.mark.parametrize("name", ["_G", "string", "load", "rawset", "_tengo", "null", "coroutine"])

@@ -167,7 +167,8 @@ FORMATS = {
     '"%[2]d %[1]d", 1, 2': "2 1",
     '"%*d|%.*f", 5, 42, 1, 2.25': "   42|2.2",
     '"%d", "x"': "%!d(string=x)",
-    '"%d"': "%!d(MISSING)",
+    '"%d %d", 1': "1 %!d(MISSING)",
+    '"%d%%"': "%d%%",
     '"%d", 1, 2': "1%!(EXTRA int=2)",
 }  # fmt: skip
 
@@ -185,3 +186,33 @@ export [format({given}), fmt.sprintf({given})]
     result = run_sync(path)
     assert result.value == [FORMATS[given]] * 2
     assert result.output == FORMATS[given]
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_letters_of_every_script_have_their_cases(tmp_path: Path, isolation: str) -> None:
+    """What the tables of characters say reaches a state when it first asks for it."""
+    source = """
+text := import("text")
+export [text.to_upper("straße ñandú ж"), text.to_lower("ÀÉ ΣΑ Ⅷ"), text.title("élan vital"),
+    text.to_title("ǆ"), text.equal_fold("Σίσυφος", "ΣΊΣΥΦΟΣ"), text.fields("a\u00a0b\u2003c")]
+"""
+    assert _run(tmp_path, source, isolation=isolation) == [
+        "STRAßE ÑANDÚ Ж", "àé \u03c3\u03b1 ⅷ", "Élan Vital", "ǅ", True, ["a", "b", "c"],
+    ]  # fmt: skip
+
+
+def test_times_of_every_year_are_told_apart(tmp_path: Path) -> None:
+    """Nanoseconds of 64 bits reach from 1678 to 2262; times go on before and after."""
+    source = """
+times := import("times")
+far := times.date(4000, 2, 29, 1, 2, 3, 4)
+export [string(far), times.time_unix(far), far > times.date(3400, 1, 1, 0, 0, 0, 0),
+    far - 1000000000 - times.date(4000, 2, 29, 1, 2, 2, 0), far - times.unix(0, 0),
+    string(times.parse(times.format_kitchen, "3:04PM")), string(times.add_date(far, -4000, 0, 0)),
+    bool(times.date(1, 1, 1, 0, 0, 0, 0)), far == times.date(4000, 2, 29, 1, 2, 3, 4), far]
+"""
+    assert _run(tmp_path, source) == [
+        "4000-02-29 01:02:03.000000004 +0000 UTC", 64065690123, True, 4, 2**63 - 1,
+        "0000-01-01 15:04:00 +0000 UTC", "0000-02-29 01:02:03.000000004 +0000 UTC", False, True,
+        64065690123.0,
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 from .. import tengo
 from ..errors import LlmspellError, ScriptRuntimeError, ScriptSyntaxError
 from ..limits import Limits
-from .base import Answer, Chunk, Done, Ended, Signature
+from .base import Answer, Chunk, Compile, Done, Ended, Signature
 from .lua import LuaEngine, LuaIsolate
 from .lua_compiler import compiled, compiler
 from .lua_prelude import dumped, surface
@@ -29,17 +29,26 @@ FILES = (
     "order",
     "operators",
     "verbs",
+    "quote",
     "builtins",
     *sorted(tengo.STANDARD),
-    "regex",
 )
+
+SELDOM = ("regex", "sets", "unicode", "characters", "cases")
+"""Files that a state asks for when it first needs them: with a pattern, some with what is in it.
+
+`warm` needs them all.
+"""
 
 
 class TengoEngine:
     """Tengo behind the engine protocol."""
 
     suffixes = (".tengo",)
-    warm = 'fmt := import("fmt")\nexport [fmt.sprintf("%v", 1), len("x")]'
+    warm = (
+        'fmt := import("fmt")\ntext := import("text")\nexport [fmt.sprintf("%v", 1), len("x"), '
+        'text.re_match("(?i)\\\\p{Greek}", "x"), text.to_upper("\u03c3")]'
+    )
     features = frozenset({"steps", "preempt", "memory", "locals", "int64", "reproduce"})
 
     def __init__(self, name: str = "tengo", machine_code: bool = True) -> None:
@@ -96,10 +105,10 @@ class TengoIsolate(LuaIsolate):
 
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program, if there is all that it names."""
+        if error := self._lacks(chunk):
+            return Done(ended=[Ended(entry, error=error)])
         counter, words, body = chunk.code.split("\n", 2)
         free, _, modules = words.partition("/")
-        if missing := sorted(set(free.split()) - self.known):
-            return Done(ended=[Ended(entry, error=_unresolved(chunk, missing[0]))])
         wanted = set(modules.split())
         # A module of the script may use what the program does not mention.
         all_ = not wanted <= self.known
@@ -107,9 +116,36 @@ class TengoIsolate(LuaIsolate):
         self._go(b"extend", b"tengo_host", *_files())
         return super().run(entry, chunk._replace(code=f"{counter}\n{words}\n{body}"), params, seed)
 
+    def compile_with(self, compile: Compile) -> None:
+        """A module, too, has all that it names before any of it runs."""
+
+        def resolved(source: str, name: str) -> Chunk:
+            chunk = compile(source, name)
+            if error := self._lacks(chunk):
+                raise error
+            return chunk
+
+        super().compile_with(resolved)
+
+    def _lacks(self, chunk: Chunk) -> ScriptSyntaxError | None:
+        free = chunk.code.split("\n", 2)[1].partition("/")[0]
+        missing = sorted(set(free.split()) - self.known)
+        return _unresolved(chunk, missing[0]) if missing else None
+
     def _parts(self, chunk: Chunk) -> tuple[bytes, ...]:
         words = chunk.code.split("\n", 2)[1].split()
         return () if TASKS.isdisjoint(words) else self._prelude.parts
+
+    def _enumerates(self, chunk: Chunk) -> bool:
+        return True  # its words are those of modules
+
+    def _give(self, *names: str) -> tuple[bytes, ...]:
+        """What is Tengo's own comes alone: nothing in it reads or tells values."""
+        own = [name for name in SELDOM if f"tengo_{name}" in names]
+        if not own:
+            return super()._give(*names)
+        self._lacking |= {f"tengo_{name}": _code(name) for name in own}
+        return super()._give(*(f"tengo_{name}" for name in own))
 
     def _error(self, report: dict[str, Any], raised: dict[str, Any]) -> LlmspellError:
         error = super()._error(report, raised)
@@ -130,17 +166,21 @@ def _told(error: tengo.TengoSyntaxError) -> ScriptSyntaxError:
 def _unresolved(chunk: Chunk, name: str) -> ScriptSyntaxError:
     place = tengo.compile_source(chunk.source, chunk.name).free[name]
     reason = f"unresolved reference '{name}'"
+    if name in tengo.STANDARD:
+        reason += f'; write {name} := import("{name}") before it'
     return _told(tengo.problem("Compile", reason, chunk.source, chunk.name, place))
 
 
 @cache
 def _files() -> tuple[bytes, ...]:
     """Name and bytecode of what Tengo needs in a state. It is made in this process."""
-    found: list[bytes] = []
-    for name in FILES:
-        with open(os.path.join(tengo.FOLDER, f"{name}.lua"), "rb") as file:
-            found += (b"tengo_" + name.encode(), dumped(MODULE, file.read()))
-    return tuple(found)
+    return tuple(item for name in FILES for item in (b"tengo_" + name.encode(), _code(name)))
+
+
+@cache
+def _code(name: str) -> bytes:
+    with open(os.path.join(tengo.FOLDER, f"{name}.lua"), "rb") as file:
+        return dumped(MODULE, file.read())
 
 
 @cache

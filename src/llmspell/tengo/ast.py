@@ -15,7 +15,8 @@ class Symbol:
     `grows` is set when the program says `x = append(x, ...)`, which then works in place; `own`
     when all it is given are arrays made for it; `free` when, besides, none of its items is ever
     assigned to; `escapes` when its value is given away before the
-    function it belongs to, `function`, is done. `captured` tells that a function within uses it.
+    function it belongs to, `function`, is done. `captured` tells that a function within uses it,
+    `moved` that one assigns to it.
     `natural` tells that it is an int and never below zero.
     `uses` counts how often the program names it, `calls` are the calls of it.
     `lua` is its name in the compiled form.
@@ -31,6 +32,7 @@ class Symbol:
         "indexed",
         "kind",
         "lua",
+        "moved",
         "name",
         "natural",
         "own",
@@ -45,7 +47,7 @@ class Symbol:
         self.uses = 0
         self.kind = "?"
         self.grows = self.own = self.free = self.indexed = False
-        self.escapes = self.captured = self.natural = False
+        self.escapes = self.captured = self.moved = self.natural = False
         self.lua = ""
 
 
@@ -115,14 +117,14 @@ class Func(Node):
 
 
 class Program:
-    """A whole source: its body, the names it does not define, and what it imports."""
+    """A whole source: its body, the names it does not define and what it imports, with places."""
 
     __slots__ = ("body", "free", "imports", "main", "result", "symbols")
 
     def __init__(self) -> None:
         self.body: list[Any] = []
         self.free: dict[str, int] = {}
-        self.imports: list[str] = []
+        self.imports: dict[str, int] = {}
         self.main = Func(0, 1, None)
         self.result: Symbol | None = None
         self.symbols: list[Symbol] = []

@@ -23,14 +23,32 @@ local function encode(s, digits, padded)
 end
 T.base64 = function(s) return encode(s, STANDARD, true) end
 
-local function decode(s, values, padded)
-  if #s > 1024 then inside.look() end
-  s = gsub(s, "[\r\n]", "")
+-- Where a text is no base64, counted from 0.
+local function illegal(s, values, padded)
+  local i, j = 1, 0
+  while i <= #s do
+    counted()
+    local c = byte(s, i)
+    if c == 61 and padded and j >= 2 then
+      local at = i
+      if j == 2 then at = inside.match(s, "^[\r\n]*()", i + 1) end
+      if at > #s then return #s elseif byte(s, at) ~= 61 then return at - 2 end
+      return inside.match(s, "^[\r\n]*()", at + 1) - 1
+    elseif values[c] then j = (j + 1) % 4
+    elseif c ~= 10 and c ~= 13 then return i - 1 end
+    i = i + 1
+  end
+  return #s - j
+end
+
+local function decode(text, values, padded)
+  if #text > 1024 then inside.look() end
+  local s = gsub(text, "[\r\n]", "")
   local body, pad = inside.match(s, "^([^=]*)(=*)$")
-  local function illegal(at) return nil, "illegal base64 data at input byte " .. at end
-  if not body then return illegal((find(s, "=", 1, true)) - 1) end
-  local tail = #body % 4
-  if tail == 1 or (padded and #pad ~= (4 - tail) % 4) or (not padded and pad ~= "") then return illegal(#body) end
+  local tail = body and #body % 4
+  if not body or tail == 1 or padded and #pad ~= (4 - tail) % 4 or not padded and pad ~= "" then
+    return nil, illegal(text, values, padded)
+  end
   local out = {}
   for i = 1, #body, 4 do
     counted()
@@ -38,7 +56,7 @@ local function decode(s, values, padded)
     for j = i, i + 3 do
       local c = byte(body, j)
       local d = c and values[c]
-      if c and not d then return illegal(j - 1) end
+      if c and not d then return nil, illegal(text, values, padded) end
       n = n << 6 | (d or 0)
       if c then count = count + 1 end
     end
@@ -51,16 +69,16 @@ local M = {}
 local function define(prefix, digits, padded)
   local values = {}
   for i = 1, 64 do values[byte(digits, i)] = i - 1 end
-  M[prefix .. "encode"] = T.known("user-function:" .. prefix .. "encode", function(v)
+  M[prefix .. "encode"] = T.known("user-function:", function(v)
     local b = T.to_bytes(v)
-    if not b then T.wrong_type("user-function:" .. prefix .. "encode", "first", "bytes(compatible)", v) end
+    if not b then T.wrong_type("user-function:", "first", "bytes(compatible)", v) end
     return encode(b[T.KEY], digits, padded)
   end, 1, 1)
-  M[prefix .. "decode"] = T.known("user-function:" .. prefix .. "decode", function(v)
+  M[prefix .. "decode"] = T.known("user-function:", function(v)
     local s = T.to_string(v)
-    if not s then T.wrong_type("user-function:" .. prefix .. "decode", "first", "string(compatible)", v) end
+    if not s then T.wrong_type("user-function:", "first", "string(compatible)", v) end
     local made, why = decode(s, values, padded)
-    if not made then return T.error(why) end
+    if not made then return T.error("illegal base64 data at input byte " .. why) end
     return T.new_bytes(made)
   end, 1, 1)
 end

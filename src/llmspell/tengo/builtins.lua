@@ -90,6 +90,9 @@ local function copy(v, depth)
     end
     return setmetatable(to, MAP)
   end
+  local name = type_name(v)
+  if name == "bytes" then return T.new_bytes(v[KEY]) end
+  if name == "error" and not rawget(v, T.FAULT) then return T.error(copy(v[KEY], depth + 1), v[T.PLACE]) end
   return v
 end
 builtin("copy", function(v) return copy(v, 0) end, 1, 1)
@@ -148,9 +151,11 @@ builtin("range", function(start, stop, step)
 end, 2, 3)
 
 -- Conversions: what does not fit gives undefined, or the second argument.
+local RANGE = "value out of range"
 local function parse_int(s, base)
   local sign, digits = match(s, "^([+-]?)([0-9a-zA-Z]+)$")
-  if not digits or #digits > 70 then return nil end
+  if not digits then return nil end
+  if #digits > 70 then return nil, RANGE end
   local value = 0
   for i = 1, #digits do
     local d = tonumber(sub(digits, i, i), 36)
@@ -158,7 +163,7 @@ local function parse_int(s, base)
     if value > (0x7FFFFFFFFFFFFFFF - d) // base then
       -- The smallest integer has no positive one.
       if sign == "-" and value * base + d == inside.math.mininteger and i == #digits then return inside.math.mininteger end
-      return nil
+      return nil, RANGE
     end
     value = value * base + d
   end
@@ -167,14 +172,25 @@ end
 T.parse_int = parse_int
 
 local function parse_float(s)
-  if match(s, "^[+-]?%d+%.?%d*[eE]?[+-]?%d*$") or match(s, "^[+-]?%.%d+[eE]?[+-]?%d*$") then
-    local v = tonumber(s)
-    return v and v + 0.0
+  local body = gsub(s, "^[+-]", "")
+  if find(body, "_", 1, true) then                 -- between digits, and behind 0x
+    local digits = gsub(body, "^0[xX]_", "0x")
+    if find(digits, "^_") or find(digits, "_$") or find(digits, "[^%x]_") or find(digits, "_[^%x]") then return nil end
+    body = gsub(digits, "_", "")
   end
-  local sign, word = match(inside.string.lower(s), "^([+-]?)(%a+)$")
-  if word == "inf" or word == "infinity" then return sign == "-" and -1 / 0 or 1 / 0 end
-  if word == "nan" then return 0 / 0 end
+  if find(body, "^%.?%d[%d.]*$") or find(body, "^%.?%d[%d.]*[eE][+-]?%d+$") or find(body, "^0[xX][%x.]+[pP][+-]?%d+$") then
+    local v = tonumber(body)
+    if not v then return nil end
+    v = sub(s, 1, 1) == "-" and -(v + 0.0) or v + 0.0
+    if v == 1 / 0 or v == -1 / 0 then return nil, RANGE end
+    return v
+  end
+  body = inside.string.lower(body)
+  if body == "inf" or body == "infinity" then return sub(s, 1, 1) == "-" and -1 / 0 or 1 / 0 end
+  if inside.string.lower(s) == "nan" then return 0 / 0 end
 end
+-- Rounded to 32 bits.
+function T.single(v) return (inside.string.unpack("<f", inside.string.pack("<f", v))) end
 T.parse_float = parse_float
 
 local function to_int(v)
@@ -190,8 +206,8 @@ local function to_int(v)
 end
 
 local function to_float(v)
-  if type(v) == "number" then return v + 0.0 end
-  if type(v) == "string" then return parse_float(v) end
+  if type(v) == "number" then return mtype(v) == "float" and v or v + 0.0 end
+  if type(v) == "string" then return (parse_float(v)) end
 end
 
 local function to_string(v)
@@ -221,7 +237,7 @@ conversion("char", function(v)
 end)
 conversion("time", function(v)
   if type_name(v) == "time" then return v end
-  if mtype(v) == "integer" then return T.new_time(v * 1000000000) end
+  if mtype(v) == "integer" then return T.time_at(v, 0) end
 end)
 conversion("bytes", function(v)
   if mtype(v) == "integer" then

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from . import ast
 from .ast import Array, Binary, Builtin, Call, Free, Func, Ident, Index, Symbol
 from .errors import TengoSyntaxError
-from .expressions import MAX_ARGS, UNARY, Expressions, Text, quoted
+from .expressions import MAX_ARGS, UNARY, Expressions, Text, acts, quoted, steady
 from .kinds import infer, only_function, unknown
 from .names import MAX_LOCALS
 from .parser import parse
@@ -32,11 +32,11 @@ BUILTIN = re.compile(r"_Tb_\w+\(", re.ASCII)
 
 
 class Compiled(NamedTuple):
-    """Lua source; the names that the program uses and does not define; the modules it imports."""
+    """Lua source; the names the program uses and does not define, the modules it imports: where."""
 
     code: str
     free: dict[str, int]
-    imports: tuple[str, ...]
+    imports: dict[str, int]
 
 
 def compile_source(source: str, name: str, result: str = "result") -> Compiled:
@@ -50,7 +50,7 @@ def compile_source(source: str, name: str, result: str = "result") -> Compiled:
         code = _Emitter(program, name).chunk()
     except RecursionError:
         raise TengoSyntaxError("Parse", "nested too deep", name, 1, 1) from None
-    return Compiled(code, program.free, tuple(program.imports))
+    return Compiled(code, program.free, program.imports)
 
 
 class _Emitter(Expressions):
@@ -146,11 +146,15 @@ class _Emitter(Expressions):
             else:
                 self.out.append(f"{symbol.lua}={self.assigned(symbol, value)};")
             return
-        place, _, _ = self.postfix(target)
-        if place.startswith("("):
-            self.out.append(";")
+        place, _, _ = self.postfix(target, True)
         text, _, _ = self.expr(value)
-        self.out.append(f"{place}={text};")
+        start = ";" if place.startswith("(") else ""
+        apart = steady(value) if acts(target) else steady(target.of) and steady(target.key)
+        if not apart and (acts(target) or acts(value)):
+            # Tengo works out the value first.
+            self.out.append(f"do local _Te={text};{start}{place}=_Te;end;")
+        else:
+            self.out.append(f"{start}{place}={text};")
 
     def push(self, symbol: Symbol, args: str, alone: bool) -> str:
         """What makes an array grow by what is given, which is one value or any number."""
@@ -197,12 +201,17 @@ class _Emitter(Expressions):
     def expression(self, node: Any, last: bool) -> None:
         value = node.value
         text, _, _ = self.expr(value)
-        if type(value) is not Call:
+        if type(value) is not Call or self.is_len(value.callee):
             self.out.append(f"_Td={text};")
         elif self.may_fail(value.callee):
             self.out.append(f"{self.helper('must')}({text});")
         else:
             self.out.append((";" if text.startswith("(") else "") + text + ";")
+
+    @staticmethod
+    def is_len(callee: Any) -> bool:
+        """Whether a call may become an operator of Lua, which is no statement."""
+        return type(callee) is Builtin and callee.name == "len"
 
     @staticmethod
     def is_hosts(callee: Any) -> bool:

@@ -62,7 +62,8 @@ function E.filter(v, f)
   return setmetatable(out, OWN)
 end
 function E.find(v, f)
-  return each(v, function(k, item) if truth(f(k, item)) then return item end end) or U
+  local found = each(v, function(k, item) if truth(f(k, item)) then return item end end)
+  return found == nil and U or found
 end
 function E.find_key(v, f)
   return each(v, function(k, item) if truth(f(k, item)) then return k end end) or U
@@ -75,4 +76,13 @@ function E.map(v, f)
 end
 function E.key(k) return k end
 function E.value(_, v) return v end
+
+-- They are functions of the language, of two parameters each.
+for name, f in inside.next, E do
+  E[name] = function(...)
+    local got = inside.select("#", ...)
+    if got ~= 2 then T.fail("wrong number of arguments: want=2, got=" .. got) end
+    return f(...)
+  end
+end
 return E

@@ -36,6 +36,9 @@ NATIVE = {
     ">": (COMPARE, ">"),
     ">=": (COMPARE, ">="),
 }
+TURNED = {"<": ">", "<=": ">="}
+"""What Tengo makes of them: it works out the right side first."""
+
 TRUTHY = {"i": "~=0", "s": '~=""', "f": None, "c": None}
 SURE = frozenset("ifscao")
 """Kinds whose values Lua takes for true."""
@@ -54,6 +57,44 @@ Text = tuple[str, int, str]
 def quoted(value: bytes) -> str:
     """A Lua string literal, in ASCII and on one line."""
     return '"' + UNSAFE.sub(lambda m: b"\\%03d" % m[0][0], value).decode() + '"'
+
+
+def acts(node: Any) -> bool:
+    """Whether functions of the program may run while this is worked out, and change variables."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if type(node) is list or type(node) is tuple:
+            stack.extend(node)
+        elif type(node) is Call and type(node.callee) is not Builtin:
+            return True
+        elif isinstance(node, ast.Node) and type(node) is not Func:
+            stack.extend(getattr(node, field) for field in type(node).__slots__)
+    return False
+
+
+def moves(node: Any) -> bool:
+    """Whether this is a variable that functions of the program may change."""
+    return type(node) is Ident and node.symbol.moved
+
+
+def copied(text: Text) -> Text:
+    """What a variable holds now: Lua looks into an operand only after the one behind it."""
+    return f"({text[0]} or {text[0]})", ATOM, text[2]
+
+
+def steady(node: Any) -> bool:
+    """Whether an expression is the same after functions of the program have run."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        if type(node) is Binary:
+            stack += (node.left, node.right)
+        elif type(node) is ast.Unary:
+            stack.append(node.operand)
+        elif type(node) not in (Ident, Literal, Free) or moves(node):
+            return False
+    return True
 
 
 class Expressions(Names):
@@ -143,13 +184,11 @@ class Expressions(Names):
         text, prec, kind = self.expr(node.operand)
         if prec < ATOM:
             text = f"({text})"
-        if node.op == "+":
-            return (
-                (text, ATOM, kind)
-                if kind in ("i", "f")
-                else (f"{self.helper('plus')}({text})", ATOM, "")
-            )
+        if node.op == "+":  # of anything, as in Tengo
+            return copied((text, ATOM, kind)) if moves(node.operand) else (text, ATOM, kind)
         if node.op == "^":
+            if kind == "f":  # Lua would take 5.0 for 5
+                return f"{self.helper('complement')}({text})", ATOM, ""
             return "~" + text, UNARY, "i" if kind == "i" else ""
         return "-" + text, UNARY, kind if kind in ("i", "f") else ""
 
@@ -176,11 +215,20 @@ class Expressions(Names):
             node = node.left
         kept = spine[-1].op not in ("&&", "||")
         left: Text = self.expr(node, kept)
+        if kept and moves(node) and acts(spine[-1].right):
+            left = copied(left)
+        turns = any(part.op in TURNED for part in spine)
+        acting = turns and acts(node)
         joined = 0
         for part in reversed(spine):
-            kept = part.op not in ("&&", "||")
-            right: Text = self.expr(part.right, kept)
-            left = self.operate(part.op, left, right)
+            op = part.op
+            right: Text = self.expr(part.right, op not in ("&&", "||"))
+            if turns:
+                first, acting = acting, acting or acts(part.right)
+                if op in TURNED and acting:
+                    right = copied(right) if first and moves(part.right) else right
+                    op, left, right = TURNED[op], right, left
+            left = self.operate(op, left, right)
             joined = joined + 1 if left[1] in (CONCAT, AND, OR) else 0
             if joined >= MAX_JOINED:
                 left, joined = (f"({left[0]})", UNARY, left[2]), 0
@@ -198,8 +246,13 @@ class Expressions(Names):
         if op == "<" and ak == "i" and a.isidentifier() and (array := LENGTH.fullmatch(b)):
             # i < len(array) without reckoning with the item at 0, but for the first
             return f"({a}<=#{array[1]} and ({a}~=0 or {a}<{array[2]}))", UNARY, "b"
+        if op in "&|^" and "f" in (ak, bk):  # Lua would take 5.0 for 5
+            return f"{self.helper('invalid')}({a},{quoted(op.encode())},{b})", ATOM, ""
         if op in NATIVE:
             prec, word = NATIVE[op]
+            if prec == COMPARE and {ak, bk} == {"i", "f"}:  # as floats: Lua compares exactly
+                a, ap = (a, ap) if ak == "f" else (f"({a}+0.0)", ATOM)
+                b, bp = (b, bp) if bk == "f" else (f"({b}+0.0)", ATOM)
             a = a if ap >= prec else f"({a})"
             b = b if bp > prec else f"({b})"
             if op == "-" and b.startswith("-"):
@@ -281,7 +334,7 @@ class Expressions(Names):
 
     # What follows a value: .name [index] [low:high] (arguments). --------------------------------
 
-    def postfix(self, node: Any) -> Text:
+    def postfix(self, node: Any, target: bool = False) -> Text:
         spine = []
         while type(node) in _POSTFIX:
             spine.append(node)
@@ -292,6 +345,8 @@ class Expressions(Names):
             spine.pop()
         else:
             text, prec, kind = self.expr(node, type(first) is not Call)
+            if type(first) is Index and not target and moves(node) and acts(first.key):
+                text, prec, kind = copied((text, prec, kind))
             text = text if prec >= ATOM else f"({text})"
         for part in reversed(spine):
             of = type(part)

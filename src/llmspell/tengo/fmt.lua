@@ -4,19 +4,19 @@ local inside = ...
 local T = inside.tengo
 local concat, select = inside.concat, inside.select
 
-local function joined(between, ...)
+local function joined(...)
   local out = { ... }
   for i = 1, select("#", ...) do out[i] = T.text(out[i]) end
-  return concat(out, between)
+  return concat(out)
 end
 
 local F = {}
 function F.print(...)
-  T.write(joined("", ...))
+  T.write(joined(...))
   return T.U
 end
 function F.println(...)
-  T.write(joined(" ", ...) .. "\n")
+  T.write(joined(...) .. "\n")
   return T.U
 end
 local function formatted(name, pattern, ...)

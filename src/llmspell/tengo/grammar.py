@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from . import ast
 from .ast import Func, Program, Symbol
-from .lexer import KEYWORDS, problem, tokenize
+from .lexer import KEYWORDS, TOKEN, problem, tokenize
 from .scopes import BUILTINS, Scopes
 
 PRECEDENCE = {
@@ -45,6 +45,11 @@ LEAVES = frozenset(("name", *LITERALS))
 FOLLOWING = frozenset((".", "(", "["))
 """What goes on with a name or a literal."""
 
+GOING_ON = FOLLOWING | frozenset(PRECEDENCE) | {"?"}
+"""What goes on with an expression."""
+
+OPENING, ENDING = frozenset(("(", "[", "{")), frozenset((")", "]", "}"))
+
 CLOSING = frozenset((",", ")", "]", "}", ";"))
 """After what the expression is over."""
 
@@ -60,7 +65,8 @@ class ExpressionParser:
         self.loops = [[]]  # type: list[list[Any]]
         self.out = Program()
         self.scopes = Scopes(self.out.main)
-        self.hidden: set[Symbol] = set()
+        self.hidden: dict[Symbol, int] = {}
+        self.known: dict[int, bool] = {}
 
     # What is wrong. -----------------------------------------------------------------------------
 
@@ -76,8 +82,8 @@ class ExpressionParser:
         elif kind == "end":
             found = "'EOF'"
         elif kind in SHOWN:
-            text = value.decode(errors="replace") if isinstance(value, bytes) else value
-            found = f"{SHOWN[kind]} {str(text)[:40]}"
+            piece = TOKEN.match(self.source, self.places[self.at])
+            found = piece[0][:40] if piece else kind
         else:
             found = f"'{kind}'"
         self.fail("Parse", f"expected {what}, found {found}")
@@ -85,7 +91,7 @@ class ExpressionParser:
     def expect(self, kind: str) -> int:
         at = self.at
         if self.kinds[at] != kind:
-            self.expected(SHOWN.get(kind, f"'{kind}'"))
+            self.expected(f"'{SHOWN.get(kind, kind)}'")
         self.at = at + 1
         return at
 
@@ -110,12 +116,13 @@ class ExpressionParser:
             self.at += 1
             yes = self.expression()
             self.expect(":")
-            left = ast.Ternary(left.place, left.line, left, yes, self.expression())
+            left = ast.Ternary(self.places[at], left.line, left, yes, self.expression())
         self.depth -= 1
         return left
 
     def binary(self, least: int) -> Any:
         kinds, precedence, at = self.kinds, PRECEDENCE, self.at
+        start = self.places[at]
         leaf = kinds[at] in LEAVES and kinds[at + 1] not in FOLLOWING
         left = self.leaf(at) if leaf else self.unary()
         while True:
@@ -125,7 +132,7 @@ class ExpressionParser:
                 return left
             self.at += 1
             right = self.binary(level + 1)
-            left = ast.Binary(left.place, left.line, op, left, right)
+            left = ast.Binary(start, left.line, op, left, right)
 
     def unary(self) -> Any:
         at = self.at
@@ -139,6 +146,7 @@ class ExpressionParser:
         return self.primary()
 
     def primary(self) -> Any:
+        start = self.places[self.at]
         node = self.operand()
         kinds, count = self.kinds, 0
         while True:
@@ -152,37 +160,35 @@ class ExpressionParser:
                 if type(node) is ast.Builtin:  # a namespace of the same name: time.now()
                     node = self.unknown(node.name, node.place, node.line)
                 key = ast.Literal(self.places[at], self.lines[at], "s", self.values[at].encode())
-                node = ast.Index(node.place, node.line, node, key)
+                node = ast.Index(start, node.line, node, key)
             elif kind == "(":
-                node = self.call(node)
+                node = self.call(node, start)
             elif kind == "[":
-                node = self.index(node)
+                node = self.index(node, start)
             else:
                 return node
             count += 1
             if count > 150:
                 self.fail("Parse", "more than 150 selectors, indexes and calls in a row")
 
-    def call(self, callee: Any) -> Any:
+    def call(self, callee: Any, start: int) -> Any:
         at = self.at
         self.at += 1
         args, spread = [], False
-        while self.kinds[self.at] != ")":
+        while self.kinds[self.at] not in (")", "end"):
             args.append(self.expression())
             if self.kinds[self.at] == "...":
                 self.at += 1
                 spread = True
-            if self.kinds[self.at] == "," and not spread:
-                self.at += 1
-            elif self.kinds[self.at] != ")":
-                self.expected("')'" if spread else "',' or ')'")
-        self.at += 1
-        made = ast.Call(callee.place, self.lines[at], callee, args, spread)
+            if not self.separator(")", "call argument") or spread:
+                break
+        self.expect(")")
+        made = ast.Call(start, self.lines[at], callee, args, spread)
         if type(callee) is ast.Ident:
             callee.symbol.calls.append(made)
         return made
 
-    def index(self, node: Any) -> Any:
+    def index(self, node: Any, start: int) -> Any:
         at = self.at
         self.at += 1
         low = None if self.kinds[self.at] == ":" else self.expression()
@@ -190,9 +196,9 @@ class ExpressionParser:
             self.at += 1
             high = None if self.kinds[self.at] == "]" else self.expression()
             self.expect("]")
-            return ast.Slice(node.place, self.lines[at], node, low, high)
+            return ast.Slice(start, self.lines[at], node, low, high)
         self.expect("]")
-        return ast.Index(node.place, self.lines[at], node, low)
+        return ast.Index(start, self.lines[at], node, low)
 
     def leaf(self, at: int) -> Any:
         """A name or a literal."""
@@ -224,13 +230,14 @@ class ExpressionParser:
         if kind == "import":
             self.at = at + 1
             self.expect("(")
+            if self.kinds[self.at] != "string":
+                self.expected("module name")
             name = self.expect("string")
             self.expect(")")
             module = self.values[name].decode(errors="replace")
             if not module:
                 self.fail("Compile", "empty module name", place)
-            if module not in self.out.imports:
-                self.out.imports.append(module)
+            self.out.imports.setdefault(module, place)
             return ast.Import(place, line, module)
         if kind in ("error", "immutable"):
             self.at = at + 1
@@ -241,7 +248,7 @@ class ExpressionParser:
         return self.expected("operand")
 
     def named(self, name: str, place: int, line: int) -> Any:
-        symbol = self.scopes.find(name, self.hidden)
+        symbol = self.scopes.find(name, self.hidden, self.alone)
         if symbol is not None:
             symbol.uses += 1
             if symbol.function is not self.scopes.function:
@@ -253,6 +260,23 @@ class ExpressionParser:
             return ast.Builtin(place, line, name)
         return self.unknown(name, place, line)
 
+    def alone(self, at: int) -> bool:
+        """Whether the expression from token `at` on is a function literal and nothing else."""
+        known = self.known.get(at)
+        if known is None:
+            end, open_, kinds = at, 0, self.kinds
+            if kinds[at] == "func":
+                while kinds[end] != "end":
+                    end += 1
+                    kind = kinds[end]
+                    open_ += kind in OPENING
+                    open_ -= kind in ENDING
+                    if kind == "}" and not open_:
+                        break
+            known = end > at and (kinds[end] == "end" or kinds[end + 1] not in GOING_ON)
+            self.known[at] = known
+        return known
+
     def unknown(self, name: str, place: int, line: int) -> Any:
         """A name that whoever runs the program has to know."""
         self.out.free.setdefault(name, place)
@@ -261,27 +285,31 @@ class ExpressionParser:
     def array(self, place: int, line: int) -> Any:
         self.at += 1
         items = []
-        while self.kinds[self.at] != "]":
+        while self.kinds[self.at] not in ("]", "end"):
             items.append(self.expression())
-            self.separator("]")
-        self.at += 1
+            if not self.separator("]", "array element"):
+                break
+        self.expect("]")
         return ast.Array(place, line, items)
 
-    def separator(self, end: str) -> None:
-        """A comma, or the end of a list; the end of a line may only follow a comma."""
-        if self.kinds[self.at] == "," or (
-            self.kinds[self.at] == ";"
-            and self.values[self.at] == "\n"
-            and self.kinds[self.at + 1] == end
-        ):
+    def separator(self, end: str, item: str) -> bool:
+        """Whether there is a comma, behind which another `item` must follow.
+
+        The end of the line may stand before the end of a list.
+        """
+        if self.kinds[self.at] == ",":
             self.at += 1
-        elif self.kinds[self.at] != end:
-            self.expected(f"',' or '{end}'")
+            if self.kinds[self.at] == end:
+                self.expected(item)
+            return True
+        if self.kinds[self.at] == ";" and self.values[self.at] == "\n":
+            self.at += 1
+        return False
 
     def map(self, place: int, line: int) -> Any:
         self.at += 1
         items = []
-        while self.kinds[self.at] != "}":
+        while self.kinds[self.at] not in ("}", "end"):
             kind = self.kinds[self.at]
             key = self.values[self.at]
             if kind != "string":
@@ -293,8 +321,9 @@ class ExpressionParser:
             self.at += 1
             self.expect(":")
             items.append((key, self.expression()))
-            self.separator("}")
-        self.at += 1
+            if not self.separator("}", "map element"):
+                break
+        self.expect("}")
         return ast.Map(place, line, items)
 
     def func(self, place: int, line: int) -> Any:
@@ -316,11 +345,12 @@ class ExpressionParser:
                 )
             symbol.values.append(None)
             made.params.append(symbol)
-            if self.kinds[self.at] == "," and not made.variadic:
-                self.at += 1
-            elif self.kinds[self.at] != ")":
-                self.expected("')'" if made.variadic else "',' or ')'")
-        self.at += 1
+            if self.kinds[self.at] != "," or made.variadic:
+                break
+            self.at += 1
+            if self.kinds[self.at] == ")":
+                self.expected("'IDENT'")
+        self.expect(")")
         made.body = self.block().statements
         made.end = self.lines[self.at - 1]
         if not (made.body and type(made.body[-1]) is ast.Return):

@@ -15,19 +15,25 @@ local function by_piece(s, pattern, f, size)
 end
 T.by_piece = by_piece
 
+local function invalid_byte(c)
+  local quotes, code = inside.need("tengo_quote"), byte(c)
+  local shown = quotes.printable(code) and " " .. quotes.quote(T.char_text(code), "'") or ""
+  return format("U+%04X", code) .. shown
+end
+
 return {
-  encode = T.known("user-function:encode", function(v)
+  encode = T.known("user-function:", function(v)
     local b = T.to_bytes(v)
-    if not b then T.wrong_type("user-function:encode", "first", "bytes(compatible)", v) end
+    if not b then T.wrong_type("user-function:", "first", "bytes(compatible)", v) end
     return by_piece(b[T.KEY], ".", function(c) return format("%02x", byte(c)) end, 256)
   end, 1, 1),
-  decode = T.known("user-function:decode", function(s)
+  decode = T.known("user-function:", function(s)
     s = T.to_string(s)
-    if not s then T.wrong_type("user-function:decode", "first", "string(compatible)", T.U) end
+    if not s then T.wrong_type("user-function:", "first", "string(compatible)", T.U) end
     if #s % 2 == 1 then return T.error("encoding/hex: odd length hex string") end
     if #s > 1024 then inside.look() end
     local bad = inside.match(s, "[^0-9a-fA-F]")
-    if bad then return T.error("encoding/hex: invalid byte: " .. T.quote(bad)) end
+    if bad then return T.error("encoding/hex: invalid byte: " .. invalid_byte(bad)) end
     return T.new_bytes(by_piece(s, "..", function(pair) return char(tonumber(pair, 16)) end, 256))
   end, 1, 1),
 }

@@ -113,7 +113,9 @@ local function crossing(v, depth, made)
     if n == 0 then lists[t] = false end
     return t
   elseif name == "char" then return T.char_text(v[KEY])
-  elseif name == "time" then return v[KEY] / 1000000000
+  elseif name == "time" then
+    local seconds, nano = T.clock_of(v)
+    return seconds + nano / 1000000000
   elseif name == "error" then
     made[v] = t
     local inner = crossing(v[KEY], depth + 1, made)

@@ -48,9 +48,9 @@ TOKEN = re.compile(
     [ \t\r]+
   | \n
   | [^\W\d]\w*
-  | 0[xX][0-9a-fA-F_]*|0[bB][01_]*|0[oO][0-7_]*
-  | (?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
-  | //[^\n]*|/\*.*?\*/
+  | 0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9]*)?|0[bB][01_]*|0[oO][0-7_]*
+  | (?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]*)?
+  | //[^\n]*|/\*.*?\*/|/\*
   | "(?:[^"\\\n]|\\[^\n])*"
   | `[^`]*`
   | '(?:[^'\\\n]|\\[^\n])[^'\n]*'
@@ -60,6 +60,9 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """Every piece of a source: what is no token is a character alone."""
+
+SPACED = re.compile(rf"[ \t\r]*({TOKEN.pattern})", TOKEN.flags)
+"""A piece with the spaces before it."""
 
 FIXED: dict[str, tuple[str, Any]] = {
     **{word: (word, word) for word in KEYWORDS},
@@ -72,7 +75,9 @@ ESCAPE = re.compile(
     r"\\(?:(?P<simple>[abfnrtv\\'\"])|(?P<octal>[0-7]{3})|x(?P<hex>[0-9a-fA-F]{2})"
     r"|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8}))"
 )
+BYTE_ORDER_MARK = "\ufeff"
 SIMPLE = dict(zip("abfnrtv\\'\"", "\a\b\f\n\r\t\v\\'\"", strict=True))
+INVALID = "escape sequence is invalid Unicode code point"
 MAX_INT = 2**63 - 1
 
 
@@ -92,9 +97,12 @@ def tokenize(source: str, name: str) -> Tokens:
     places: list[int] = []
     lines: list[int] = []
     known = FIXED.copy()
-    line, at, last = 1, 0, ""
-    for text in TOKEN.findall(source):
-        start, at = at, at + len(text)
+    line, last, end = 1, "", len(source)
+    if source.startswith(BYTE_ORDER_MARK):
+        source = " " + source[1:]
+    # One by one: what is not closed ends this, and each such would be looked for to the end.
+    for found in SPACED.finditer(source):
+        text, start = found[1], found.start(1)
         made = known.get(text)
         if made is None:
             made = known[text] = _piece(text, source, name, start)
@@ -115,16 +123,16 @@ def tokenize(source: str, name: str) -> Tokens:
         places.append(start)
         lines.append(line)
         last = kind
-        if text[0] == "`":
+        if kind == "string" and text[0] == "`":
             line += text.count("\n")
     if last in ENDING:
         kinds.append(";")
         values.append("\n")
-        places.append(at)
+        places.append(end)
         lines.append(line)
     kinds.append("end")
     values.append("EOF")
-    places.append(at)
+    places.append(end)
     lines.append(line)
     return Tokens(kinds, values, places, lines)
 
@@ -137,7 +145,7 @@ def _piece(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
     if first in " \t\r":
         return "", None
     if len(text) > 1:
-        if text.startswith(("//", "/*")):
+        if text.startswith(("//", "/*")) and text != "/*":
             return ("\n" if "\n" in text else ""), None
         if first == '"':
             return "string", _unescaped(text[1:-1], source, name, at)
@@ -169,13 +177,24 @@ def _what_is_wrong(source: str, at: int) -> str:
     if source[at] == "`":
         return "raw string literal not terminated"
     if source[at] == "'":
-        return "illegal rune literal"
-    return f"illegal character U+{ord(source[at]):04X}"
+        end = source.find("\n", at)
+        line = source[at + 1 : end if end >= 0 else len(source)]
+        return "illegal rune literal" if "'" in line else "rune literal not terminated"
+    return _illegal(source, at)
+
+
+def _illegal(source: str, at: int) -> str:
+    shown = f" '{source[at]}'" if source[at].isprintable() else ""
+    return f"illegal character U+{ord(source[at]):04X}{shown}"
 
 
 def _number(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
     plain = text.replace("_", "")
+    if plain[-1] in "+-" or (plain[-1] in "eEpP" and plain[:2].lower() != "0x"):
+        raise problem("Parse", "exponent has no digits", source, name, at + len(text))
     try:
+        if plain[:2].lower() == "0x" and re.search("[.pP]", plain):
+            return "float", float.fromhex(plain)
         if plain[:2].lower() in ("0x", "0b", "0o"):
             value = int(plain, 0)
         elif plain.isdigit():
@@ -185,6 +204,8 @@ def _number(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
             return "float", float(plain)
     except ValueError:
         raise problem("Parse", f"illegal number literal {text[:40]}", source, name, at) from None
+    except OverflowError:  # of a float in base 16
+        value = MAX_INT + 1
     if value > MAX_INT:
         raise problem("Parse", f"value out of range: {text[:40]}", source, name, at)
     return "int", value
@@ -199,13 +220,22 @@ def _unescaped(body: str, source: str, name: str, at: int) -> bytes:
         if start < last:
             continue
         match = ESCAPE.match(body, start)
-        if match is None:
-            raise problem("Parse", "unknown escape sequence", source, name, at + 1 + start)
+        if match is None or match["simple"] == "'":
+            raise _no_escape(source, name, at + 2 + start)
         out.append(body[last:start].encode(errors="surrogatepass"))
         out.append(_escaped(match, source, name, at + 1 + start))
         last = match.end()
     out.append(body[last:].encode(errors="surrogatepass"))
     return b"".join(out)
+
+
+def _no_escape(source: str, name: str, at: int) -> TengoSyntaxError:
+    """What is wrong with the escape whose letter is at a place."""
+    found = re.compile(r"[0-7]+|x[0-9a-fA-F]*|u[0-9a-fA-F]*|U[0-9a-fA-F]*").match(source, at)
+    if found is None:
+        return problem("Parse", "unknown escape sequence", source, name, at)
+    at = found.end()
+    return problem("Parse", f"{_illegal(source, at)} in escape sequence", source, name, at)
 
 
 def _escaped(match: re.Match[str], source: str, name: str, at: int) -> bytes:
@@ -214,19 +244,21 @@ def _escaped(match: re.Match[str], source: str, name: str, at: int) -> bytes:
     if match["octal"] or match["hex"]:
         code = int(match["octal"], 8) if match["octal"] else int(match["hex"], 16)
         if code > 255:
-            raise problem("Parse", "octal escape value > 255", source, name, at)
+            raise problem("Parse", INVALID, source, name, at + 1)
         return bytes((code,))
     code = int(match["short"] or match["long"], 16)
     if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-        raise problem("Parse", "escape sequence is invalid Unicode code point", source, name, at)
+        raise problem("Parse", INVALID, source, name, at + 1)
     return chr(code).encode()
 
 
 def _char(body: str, source: str, name: str, at: int) -> int:
     if len(body) == 1 and body != "\\":
         return ord(body)
-    match = ESCAPE.fullmatch(body)
-    if match is None or match["simple"] == '"':
+    match = ESCAPE.match(body)
+    if body.startswith("\\") and (match is None or match["simple"] == '"'):
+        raise _no_escape(source, name, at + 2)
+    if match is None or match.end() < len(body):
         raise problem("Parse", "illegal rune literal", source, name, at)
     if match["octal"] or match["hex"]:
         return _escaped(match, source, name, at)[0]

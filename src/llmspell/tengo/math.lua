@@ -7,9 +7,11 @@ local huge, exp, log, sqrt = m.huge, m.exp, m.log, m.sqrt
 
 local M = {
   e = 2.71828182845904523536028747135266249775724709369995957496696763, pi = 3.14159265358979323846264338327950288419716939937510582097494459,
-  phi = 1.61803398874989484820458683436563811772030917980576286213544862, sqrt2 = 2.0 ^ 0.5, sqrtE = exp(0.5), sprtPi = sqrt(m.pi),
-  sqrtPhi = 1.27201964951406896425242246173749149171560804184009624861664038, ln2 = log(2.0), log2E = 1 / log(2.0), ln10 = log(10.0),
-  log10E = 1 / log(10.0), ln10E = 1 / log(10.0), maxFloat32 = 3.40282346638528859811704183484516925440e+38, smallestNonzeroFloat32 = 1.401298464324817070923729583289916131280e-45,
+  phi = 1.61803398874989484820458683436563811772030917980576286213544862, sqrt2 = 2.0 ^ 0.5, sqrtE = 1.64872127070012814684865078781416357165377610071014801157507931,
+  sqrtPi = 1.77245385090551602729816748334114518279754945612238712821380779, sprtPi = sqrt(m.pi),
+  sqrtPhi = 1.27201964951406896425242246173749149171560804184009624861664038, ln2 = log(2.0),
+  log2E = 1.4426950408889634073599246810019, ln10 = log(10.0),
+  log10E = 0.43429448190325182765112891891661, ln10E = 0.43429448190325182765112891891661, maxFloat32 = 3.40282346638528859811704183484516925440e+38, smallestNonzeroFloat32 = 1.401298464324817070923729583289916131280e-45,
   maxFloat64 = 1.797693134862315708145274237317043567981e+308, smallestNonzeroFloat64 = 4.940656458412465441765687928682213723651e-324,
   maxInt = m.maxinteger, minInt = m.mininteger, maxInt8 = 127, minInt8 = -128, maxInt16 = 32767, minInt16 = -32768,
   maxInt32 = 2147483647, minInt32 = -2147483648, maxInt64 = m.maxinteger, minInt64 = m.mininteger,
@@ -30,23 +32,31 @@ local function define(name, count, f, ints)
   end, count, count)
 end
 
-local function trunc(x)
-  if x ~= x or x == huge or x == -huge then return x end
-  return x < 0 and -m.floor(-x) * 1.0 or m.floor(x) * 1.0
-end
+local function negative(x) return x < 0 or x == 0 and 1 / x < 0 end
 local function whole(f)
   return function(x)
-    if x ~= x or x >= 2.0 ^ 52 or x <= -2.0 ^ 52 then return x end
-    return f(x) * 1.0
+    if x ~= x or x == 0 or x >= 2.0 ^ 52 or x <= -2.0 ^ 52 then return x end
+    local made = f(x) * 1.0
+    return made == 0 and x < 0 and -0.0 or made
   end
+end
+local trunc = whole(function(x) return x < 0 and -m.floor(-x) or m.floor(x) end)
+-- The float after x on the way to y: that with the next bits.
+local function nextafter(x, y)
+  if x ~= x or y ~= y then return 0 / 0 end
+  if x == y then return x end
+  if x == 0 then return y < 0 and -M.smallestNonzeroFloat64 or M.smallestNonzeroFloat64 end
+  local bits = inside.string.unpack("<i8", inside.string.pack("<d", x))
+  return (inside.string.unpack("<d", inside.string.pack("<i8", bits + ((y > x) == (x > 0) and 1 or -1))))
 end
 local function log1p(x)
   local u = 1 + x
-  if u == 1 then return x end
+  if u == 1 or u == huge then return x end
   return log(u) * x / (u - 1)
 end
 local function expm1(x)
   if x > -0.5 and x < 0.5 then
+    if x == 0 then return x end
     local sum, term = x, x
     for n = 2, 20 do
       term = term * x / n
@@ -56,7 +66,6 @@ local function expm1(x)
   end
   return exp(x) - 1
 end
-local function negative(x) return x < 0 or x == 0 and 1 / x < 0 end
 local function exponent(x)
   if x == 0 then return -huge elseif x ~= x then return x elseif x == huge or x == -huge then return huge end
   local e = m.floor(log(m.abs(x), 2))
@@ -218,22 +227,25 @@ for name, f in next, {
   y0 = function(x) return second_kind(0, x) end, y1 = function(x) return second_kind(1, x) end,
   erf = erf, erfc = erfc, gamma = gamma, abs = m.abs, acos = m.acos, asin = m.asin, atan = m.atan, cos = m.cos, exp = exp, log = log, sin = m.sin,
   sqrt = sqrt, tan = m.tan, ceil = whole(m.ceil), floor = whole(m.floor), trunc = whole(trunc),
-  acosh = function(x) return log(x + sqrt(x * x - 1)) end,
+  acosh = function(x) return x > 1e8 and log(x) + M.ln2 or log(x + sqrt(x * x - 1)) end,
   asinh = function(x)
     local y = m.abs(x)
-    y = log1p(y + y * y / (1 + sqrt(y * y + 1)))
-    return x < 0 and -y or y
+    y = y > 1e8 and log(y) + M.ln2 or log1p(y + y * y / (1 + sqrt(y * y + 1)))
+    return negative(x) and -y or y
   end,
-  atanh = function(x) return 0.5 * log1p(2 * x / (1 - x)) end,
+  atanh = function(x) return x == 1 and huge or x == -1 and -huge or 0.5 * log1p(2 * x / (1 - x)) end,
   cbrt = function(x)
     local y = m.abs(x) ^ (1 / 3)
     if y ~= 0 and y ~= huge then y = y - (y * y * y - m.abs(x)) / (3 * y * y) end
-    return x < 0 and -y or y
+    return negative(x) and -y or y
   end,
   cosh = function(x) return exp(x) / 2 + exp(-x) / 2 end,
-  sinh = function(x) return (expm1(x) + expm1(x) / (expm1(x) + 1)) / 2 end,
+  sinh = function(x)
+    if x > 21 then return exp(x / 2) * (exp(x / 2) / 2) elseif x < -21 then return -exp(-x / 2) * (exp(-x / 2) / 2) end
+    return x == 0 and x or (expm1(x) + expm1(x) / (expm1(x) + 1)) / 2
+  end,
   tanh = function(x)
-    if x > 20 then return 1.0 elseif x < -20 then return -1.0 end
+    if x > 20 then return 1.0 elseif x < -20 then return -1.0 elseif x == 0 then return x end
     local e = expm1(2 * x)
     return e / (e + 2)
   end,
@@ -241,20 +253,30 @@ for name, f in next, {
   log10 = function(x) return log(x, 10) end, logb = exponent, is_nan = function(x) return x ~= x end, signbit = negative,
   ilogb = function(x)
     local e = exponent(x)
-    return e == e and e ~= -huge and e ~= huge and m.floor(e) or m.mininteger
+    return e == -huge and M.minInt32 or e ~= e and M.maxInt32 or e == huge and M.maxInt32 or m.floor(e)
   end,
 } do define(name, 1, f) end
 
 for name, f in next, {
-  atan2 = m.atan, pow = function(x, y) return x ^ y end, mod = function(x, y) return m.fmod(x, y) end,
+  atan2 = m.atan, nextafter = nextafter, pow = function(x, y) return x ^ y end, mod = function(x, y) return m.fmod(x, y) end,
   copysign = function(x, y) return negative(x) ~= negative(y) and -x or x end,
-  dim = function(x, y) return x - y > 0 and x - y or 0.0 end,
-  max = function(x, y) return (x ~= x or y ~= y) and 0 / 0 or x > y and x or y end,
-  min = function(x, y) return (x ~= x or y ~= y) and 0 / 0 or x < y and x or y end,
+  dim = function(x, y)
+    local d = x - y
+    return (d > 0 or d ~= d) and d or 0.0
+  end,
+  max = function(x, y)
+    if x == huge or y == huge then return huge end
+    return (x ~= x or y ~= y) and 0 / 0 or (x > y or x == y and negative(y)) and x or y
+  end,
+  min = function(x, y)
+    if x == -huge or y == -huge then return -huge end
+    return (x ~= x or y ~= y) and 0 / 0 or (x < y or x == y and negative(x)) and x or y
+  end,
   hypot = function(x, y)
     x, y = m.abs(x), m.abs(y)
+    if x == huge or y == huge then return huge elseif x ~= x or y ~= y then return 0 / 0 end
     if x < y then x, y = y, x end
-    if x == 0 then return 0.0 elseif x == huge then return x end
+    if x == 0 then return 0.0 end
     return x * sqrt(1 + (y / x) * (y / x))
   end,
   remainder = function(x, y)

@@ -10,7 +10,7 @@ local U, NO, OWN, SHARED, BYTES, KEY, chars, fail, check_fault, invalid, type_na
   T.U, T.NO, T.OWN, T.SHARED, T.BYTES, T.KEY, T.chars, T.fail, T.check_fault, T.invalid, T.type_name, T.truth, T.length, T.items_of,
   T.is_array, T.copied, T.new_array, T.new_bytes, T.runes_of, T.not_indexable, T.FALSY, T.EMPTY, T.FREE
 
-local is_int = T.is_int
+local is_int, ERA = T.is_int, T.ERA
 
 function T.div(a, b)
   if mtype(a) == "integer" and mtype(b) == "integer" then
@@ -35,14 +35,13 @@ end
 
 function T.shr(a, b)
   if not (is_int(a) and is_int(b)) then invalid(a, ">>", b) end
-  if b < 0 then fail("negative shift amount") end
-  if b > 62 then return a < 0 and -1 or 0 end
+  if b < 0 or b > 62 then return a < 0 and -1 or 0 end
   return a // (1 << b)
 end
 
 function T.shl(a, b)
   if not (is_int(a) and is_int(b)) then invalid(a, "<<", b) end
-  if b < 0 then fail("negative shift amount") end
+  if b < 0 then return 0 end                       -- Tengo takes it for a count without a sign
   return a << b
 end
 
@@ -51,10 +50,44 @@ function T.clear(a, b)
   return a & ~b
 end
 
-function T.plus(v)
-  if type(v) == "number" then return v end
+function T.complement(v)
+  if is_int(v) then return ~v end
   check_fault(v)
-  fail("invalid operation: +" .. type_name(v))
+  fail("invalid operation: ^" .. type_name(v))
+end
+
+-- Where the character at a place of a text ends: what is no UTF-8 has one a byte.
+function T.after(s, i)
+  local c = byte(s, i)
+  if c < 128 or not inside.utf8.len(s, i, i) then return i + 1 end
+  return i + (c < 0xE0 and 2 or c < 0xF0 and 3 or 4)
+end
+
+-- Times are nanoseconds of 64 bits, in an era of that many each: seconds go far beyond.
+local SECOND, ERA_SECONDS, ERA_REST = 1000000000, 18446744073, 709551616
+function T.time_at(seconds, nano, of)
+  local ns = seconds * SECOND + nano
+  return T.new_time(ns, of, inside.math.floor((seconds - ns // SECOND) / (ERA_SECONDS + 0.709551616) + 0.5))
+end
+function T.clock_of(v)                             -- seconds since 1970, and nanoseconds
+  local ns, era = v[KEY], rawget(v, ERA) or 0
+  local nano = ns % SECOND + era * ERA_REST
+  return ns // SECOND + era * ERA_SECONDS + nano // SECOND, nano % SECOND
+end
+function T.is_zero(v)
+  local seconds, nano = T.clock_of(v)
+  return seconds == -62135596800 and nano == 0
+end
+function T.later(v, d)
+  local ns, era = v[KEY] + d, rawget(v, ERA) or 0
+  if d > 0 and ns < v[KEY] then era = era + 1 elseif d < 0 and ns > v[KEY] then era = era - 1 end
+  return T.new_time(ns, v, era)
+end
+-- Nanoseconds between two times, at most what 64 bits hold.
+function T.apart(a, b)
+  local about = (a[KEY] + 0.0 - b[KEY]) + ((rawget(a, ERA) or 0) - (rawget(b, ERA) or 0)) * 2.0 ^ 64
+  if about >= 2.0 ^ 63 then return inside.math.maxinteger elseif about < -2.0 ^ 63 then return inside.math.mininteger end
+  return a[KEY] - b[KEY]
 end
 
 -- && and || in Lua's own: `keep(a) and b or kept()`. NO stands for false where Lua would go on.
@@ -262,7 +295,7 @@ function T.sequence(v)
 end
 
 local function bound(v, otherwise)
-  if v == nil then return otherwise end
+  if v == nil or v == U then return otherwise end
   if mtype(v) ~= "integer" then fail("invalid slice index type: " .. type_name(v)) end
   return v
 end
@@ -274,7 +307,7 @@ function T.slice(v, low, high)
     t = items_of(v)
     size = length(t)
   elseif kind == "table" and getmetatable(v) == BYTES then size = #v[KEY]
-  else not_indexable(v) end
+  else not_indexable(v, v) end
   low, high = bound(low, 0), bound(high, size)
   if low > high then fail("invalid slice index: " .. low .. " > " .. high) end
   if low < 0 then low = 0 elseif low > size then low = size end
@@ -290,8 +323,11 @@ local modules, names = {}, T.names
 function T.standard(name)
   if modules[name] == nil then
     local made = inside.need("tengo_" .. name)
-    for k, f in next, made do
-      if type(f) == "function" and not names[f] then names[f] = "user-function:" .. k end
+    if name ~= "enum" then                         -- which is written in the language
+      made.__module_name__ = name
+      for k, f in next, made do
+        if type(f) == "function" and not names[f] then names[f] = "user-function:" .. k end
+      end
     end
     modules[name] = T.immutable(setmetatable(made, T.MAP))
   end

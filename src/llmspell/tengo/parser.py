@@ -6,14 +6,25 @@ from typing import Any
 
 from . import ast
 from .ast import Program, Symbol
-from .grammar import ExpressionParser
+from .grammar import LEAVES, ExpressionParser
 
 ASSIGNING = frozenset(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "&^="])
+NAMED = (ast.Ident, ast.Free, ast.Builtin)
 
 
 def parse(source: str, name: str, result: str) -> Program:
     """The tree of a program. `result` is a variable that exists before it starts."""
     return _Parser(source, name).program(result)
+
+
+STARTING = frozenset(
+    [
+        *LEAVES,
+        *("func", "error", "immutable", "import"),
+        *("(", "{", "[", "+", "-", "*", "&", "^", "!"),
+    ]
+)
+"""Kinds with which a simple statement starts."""
 
 
 class _Parser(ExpressionParser):
@@ -65,7 +76,7 @@ class _Parser(ExpressionParser):
             return method(self)
         if kind == ";":
             return None
-        if kind == "}":
+        if kind not in STARTING:
             self.expected("statement")
         return self.simple()
 
@@ -99,13 +110,13 @@ class _Parser(ExpressionParser):
         symbol = self.scopes.define(name)
         if symbol is None:
             self.fail("Compile", f"'{name}' redeclared in this block", self.places[at])
-        self.hidden.add(symbol)
+        self.hidden[symbol] = self.at
         before = len(symbol.values)
         symbol.lua = ""
         value = self.expression()
         if self.kinds[self.at] == ",":
             self.fail("Compile", "tuple assignment not allowed", self.places[at])
-        self.hidden.discard(symbol)
+        del self.hidden[symbol]
         recursive = symbol.lua == "used" or len(symbol.values) > before
         symbol.lua = ""
         symbol.values.append(value)
@@ -114,8 +125,15 @@ class _Parser(ExpressionParser):
         return ast.Define(self.places[at], self.lines[at], symbol, value, recursive)
 
     def assign(self, target: Any, op: str, value: Any, place: int, line: int) -> Any:
+        root = target
+        while type(root) is ast.Index:
+            root = root.of
+        if type(root) not in NAMED or self.source[place] == "(":
+            why = "only a variable, or what is in one, can be assigned to"
+            self.fail("Compile", f"unresolved reference '': {why}", place)
         if type(target) is ast.Ident:
             symbol = target.symbol
+            symbol.moved |= symbol.function is not self.scopes.function
             if op:
                 symbol.values.append(ast.Binary(place, line, op, target, value))
             else:
@@ -132,8 +150,6 @@ class _Parser(ExpressionParser):
                     symbol.grows = True
         elif type(target) is ast.Free or type(target) is ast.Builtin:
             self.fail("Compile", f"unresolved reference '{target.name}'", place)
-        elif type(target) is not ast.Index:
-            self.fail("Compile", "invalid assignment target", place)
         elif type(target.of) is ast.Ident:
             target.of.symbol.indexed = True
         return ast.Assign(place, line, target, op, value)
@@ -155,7 +171,7 @@ class _Parser(ExpressionParser):
             if self.kinds[self.at] == "if":
                 continue
             if self.kinds[self.at] != "{":
-                self.expected("if statement or block")
+                self.expected("if or {")
             otherwise = self.block()
             break
         for _ in range(opened):
@@ -165,18 +181,23 @@ class _Parser(ExpressionParser):
     def if_arm(self) -> tuple[Any, Any, Any]:
         if self.kinds[self.at] == "{":
             self.fail("Parse", "missing condition in if statement")
-        init = None
+        if self.kinds[self.at] == ";":
+            self.fail("Parse", "missing init in if statement")
+        init, at, test = None, self.at, self.simple()
         if self.kinds[self.at] == ";":
             self.at += 1
-            test = self.simple()
-        else:
-            test = self.simple()
-            if self.kinds[self.at] == ";" and self.values[self.at] == ";":
-                self.at += 1
-                init, test = test, self.simple()
-        if type(test) is not ast.Expression:
+            init, at, test = test, self.at, self.simple()
+        elif self.kinds[self.at] != "{":
             self.fail("Parse", "missing condition in if statement")
-        return init, test.value, self.block()
+        return init, self.tested(test, "boolean", at), self.block()
+
+    def tested(self, test: Any, what: str, at: int) -> Any:
+        """The expression that a statement from token `at` on has to be."""
+        if type(test) is not ast.Expression:
+            step = type(test) is ast.Assign and self.kinds[self.at - 1] in ("++", "--")
+            found = "simple statement" if step else "assignment"
+            self.fail("Parse", f"expected {what} expression, found {found}", self.places[at])
+        return test.value
 
     def for_(self) -> Any:
         at, kinds = self.at, self.kinds
@@ -190,22 +211,23 @@ class _Parser(ExpressionParser):
             made = self.for_in(place, line)
         else:
             init = test = post = None
+            at = self.at
             if kinds[self.at] != "{":
                 if kinds[self.at] != ";":
                     init = self.simple()
+                if kinds[self.at] == "in":
+                    self.fail("Parse", "expected identifier", self.places[at])
                 if kinds[self.at] == ";":
                     self.at += 1
+                    at = self.at
                     if kinds[self.at] != ";":
                         test = self.simple()
+                        test = self.tested(test, "condition", at)
                     self.expect(";")
                     if kinds[self.at] != "{":
                         post = self.simple()
-                else:
-                    init, test = None, init
-            if test is not None:
-                if type(test) is not ast.Expression:
-                    self.fail("Parse", "expected condition expression")
-                test = test.value
+                elif init is not None:
+                    init, test = None, self.tested(init, "condition", at)
             body, continues = self.loop_body()
             made = ast.For(place, line, init, test, post, body, continues)
         self.scopes.close()
@@ -257,6 +279,8 @@ class _Parser(ExpressionParser):
     def branch(self) -> Any:
         at, word = self.at, self.kinds[self.at]
         self.at += 1
+        if self.kinds[self.at] == "name":  # A label, which means nothing.
+            self.at += 1
         if len(self.loops) == 1:
             self.fail("Compile", f"{word} not allowed outside loop", self.places[at])
         if word == "continue":

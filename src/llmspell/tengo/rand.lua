@@ -3,7 +3,7 @@
 local inside = ...
 local T = inside.tengo
 local m, char, concat, counted = inside.math, inside.string.char, inside.concat, inside.counted
-local setmetatable, U, OWN, MAP = inside.setmetatable, T.U, T.OWN, T.MAP
+local setmetatable, rawset, U, OWN, MAP = inside.setmetatable, inside.rawset, T.U, T.OWN, T.MAP
 
 local function int(name, v)
   local made = T.to_int(v)
@@ -11,20 +11,40 @@ local function int(name, v)
   return made
 end
 
-local function generator()
+-- Numbers of 64 bits from a seed, the same for the same.
+local function seeded(seed)
+  local state = seed
+  local function next_bits()
+    state = state + 0x9E3779B97F4A7C15
+    local z = (state ~ state >> 30) * 0xBF58476D1CE4E5B9
+    z = (z ~ z >> 27) * 0x94D049BB133111EB
+    return z ~ z >> 31
+  end
+  local function random(low, high)
+    local bits = next_bits() >> 1
+    if not low then return (bits >> 10) / 2.0 ^ 53 end
+    local span = high - low + 1
+    if span <= 0 then return low + bits end
+    while bits - bits % span > m.maxinteger - span + 1 do bits = next_bits() >> 1 end
+    return low + bits % span
+  end
+  return random, function(n) state = n end
+end
+
+local function generator(random, reseed)
   local R = {}
   local function define(name, count, f) R[name] = T.known("user-function:" .. name, f, count, count) end
-  define("int", 0, function() return m.random(0, m.maxinteger) end)
-  define("float", 0, function() return m.random() end)
+  define("int", 0, function() return random(0, m.maxinteger) end)
+  define("float", 0, function() return random() end)
   define("intn", 1, function(n)
     n = int("intn", n)
     if n <= 0 then T.fail("invalid argument to intn") end
-    return m.random(0, n - 1)
+    return random(0, n - 1)
   end)
-  define("exp_float", 0, function() return -m.log(1 - m.random()) end)
-  define("norm_float", 0, function() return m.sqrt(-2 * m.log(1 - m.random())) * m.cos(2 * m.pi * m.random()) end)
+  define("exp_float", 0, function() return -m.log(1 - random()) end)
+  define("norm_float", 0, function() return m.sqrt(-2 * m.log(1 - random())) * m.cos(2 * m.pi * random()) end)
   define("seed", 1, function(n)
-    m.randomseed(int("seed", n))
+    reseed(int("seed", n))
     return U
   end)
   define("perm", 1, function(n)
@@ -32,27 +52,27 @@ local function generator()
     local t = {}
     for i = 0, n - 1 do
       counted()
-      local j = m.random(0, i)
-      t[i], t[j] = t[j], i
+      local j = random(0, i)
+      t[i] = t[j]
+      t[j] = i
     end
     return setmetatable(t, OWN)
   end)
-  define("read", 1, function(n)
-    n = int("read", n)
-    if n < 0 or n > 1000000 then T.fail("invalid argument to read") end
+  define("read", 1, function(v)                    -- fills the bytes it is given
+    if T.type_name(v) ~= "bytes" then T.wrong_type("user-function:read", "first", "bytes", v) end
     local out = {}
-    for i = 1, n do
+    for i = 1, #v[T.KEY] do
       counted()
-      out[i] = char(m.random(0, 255))
+      out[i] = char(random(0, 255))
     end
-    return T.new_bytes(concat(out))
+    rawset(v, T.KEY, concat(out))
+    return #out
   end)
   return R
 end
 
-local R = generator()
+local R = generator(m.random, m.randomseed)
 R.rand = T.known("user-function:rand", function(seed)
-  R.seed(seed)
-  return T.immutable(setmetatable(generator(), MAP))
+  return T.immutable(setmetatable(generator(seeded(int("rand", seed))), MAP))
 end, 1, 1)
 return R

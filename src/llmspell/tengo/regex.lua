@@ -9,56 +9,19 @@ local byte, sub, find, match, tonumber, counted, type, next, look =
   inside.string.byte, inside.string.sub, inside.find, inside.match, inside.tonumber, inside.counted, inside.type,
   inside.next, inside.look
 local utf8code, utf8len, utf8char = inside.utf8.codepoint, inside.utf8.len, inside.utf8.char
-local MAX_SIZE, MAX_REPEAT, MAX_DEPTH = 20000, 1000, 100
-
-local CLASSES = {
-  d = { 48, 57 }, w = { 48, 57, 65, 90, 95, 95, 97, 122 }, s = { 9, 10, 12, 13, 32, 32 },
-  alnum = { 48, 57, 65, 90, 97, 122 }, alpha = { 65, 90, 97, 122 }, ascii = { 0, 127 }, blank = { 9, 9, 32, 32 }, cntrl = { 0, 31, 127, 127 },
-  digit = { 48, 57 }, graph = { 33, 126 }, lower = { 97, 122 }, print = { 32, 126 }, punct = { 33, 47, 58, 64, 91, 96, 123, 126 },
-  space = { 9, 13, 32, 32 }, upper = { 65, 90 }, word = { 48, 57, 65, 90, 95, 95, 97, 122 }, xdigit = { 48, 57, 65, 70, 97, 102 },
-}
-local LAST = 0x10FFFF
-
-local function negated(ranges)
-  local sorted, out, from = {}, {}, 0
-  for i = 1, #ranges, 2 do sorted[#sorted + 1] = { ranges[i], ranges[i + 1] } end
-  inside.table.sort(sorted, function(a, b) return a[1] < b[1] end)
-  for _, pair in next, sorted do
-    if pair[1] > from then out[#out + 1], out[#out + 2] = from, pair[1] - 1 end
-    if pair[2] + 1 > from then from = pair[2] + 1 end
-  end
-  if from <= LAST then out[#out + 1], out[#out + 2] = from, LAST end
-  return out
-end
-
-local function with(ranges, more)
-  for i = 1, #more do ranges[#ranges + 1] = more[i] end
-end
-
--- Both cases of the letters, where letters are ASCII.
-local function folded(ranges)
-  local out = {}
-  for i = 1, #ranges, 2 do
-    local a, b = ranges[i], ranges[i + 1]
-    with(out, { a, b })
-    local low, high = a < 65 and 65 or a, b > 90 and 90 or b
-    if low <= high then with(out, { low + 32, high + 32 }) end
-    low, high = a < 97 and 97 or a, b > 122 and 122 or b
-    if low <= high then with(out, { low - 32, high - 32 }) end
-  end
-  return out
-end
+local sets = inside.need("tengo_sets") or inside.ask("tengo_sets")
+local LAST, named, has = sets.LAST, sets.named, sets.has
+local MAX_SIZE, MAX_RANGES, MAX_REPEAT, MAX_DEPTH = 20000, 500000, 1000, 100
 
 -- Reading a pattern. -------------------------------------------------------------------------------
 
 local function parse(pattern)
   if not utf8len(pattern) then return nil, "invalid UTF-8" end
   local at, size, groups, why, depth = 1, #pattern, 0, nil, 0
-  local names = {}
-  local flags = {}
+  local names, flags = {}, {}
 
-  local function fail(text)
-    why = why or text
+  local function fail(what, shown)
+    why = why or what .. (shown and ": `" .. shown .. "`" or "")
     at = size + 1
     return { op = "empty" }
   end
@@ -68,87 +31,103 @@ local function parse(pattern)
   end
   local SIMPLE = { a = 7, f = 12, n = 10, r = 13, t = 9, v = 11 }
 
-  -- After a backslash: ranges of a class, or a code.
+  -- A class as Unicode names it: \pL, \p{Greek}, \P{Greek}, \p{^Greek}.
+  local function unicode_class()
+    local start, negative = at - 1, sub(pattern, at, at) == "P"
+    local not_, name, after = match(pattern, "^{(%^?)([^}]*)}()", at + 1)
+    if not name then name, after = match(pattern, "^([^{][\128-\191]*)()", at + 1) end
+    local set = name and named("\\p" .. name, negative ~= (not_ == "^"), flags.i)
+    if not set then return fail("invalid character class range", sub(pattern, start, (after or 0) - 1)) and nil end
+    at = after
+    return set
+  end
+
+  -- After a backslash: a code, or nil and a set; neither where it is wrong.
   local function escaped()
     local c = sub(pattern, at, at)
-    if c == "" then return fail("trailing backslash at end of expression: ``") and nil end
+    if c == "" then return fail("trailing backslash at end of expression", "") and nil end
     local lower = inside.string.lower(c)
     if lower == "d" or lower == "w" or lower == "s" then
       at = at + 1
-      return c == lower and CLASSES[lower] or negated(CLASSES[lower])
+      return nil, named(lower, c ~= lower, flags.i)
     end
+    if lower == "p" then return nil, unicode_class() end
     if c == "x" then
       local hex, after = match(pattern, "^{(%x+)}()", at + 1)
       if not hex then hex, after = match(pattern, "^(%x%x)()", at + 1) end
       local code = hex and #hex < 8 and tonumber(hex, 16)
-      if not code or code > LAST then
-        fail("invalid escape sequence: `\\x`")
-        return nil
-      end
+      local shown = match(pattern, "^x{%x*[^%x}]?[\128-\191]*", at) or match(pattern, "^x.?[\128-\191]*.?[\128-\191]*", at)
+      if not code or code > LAST then return fail("invalid escape sequence", "\\" .. shown) and nil end
       at = after
-      return { code, code }
+      return code
     end
-    local digits = match(c, "%d") and match(pattern, "^0?[0-7]?[0-7]?[0-7]?", at)
-    if c == "0" then
+    local digits = match(pattern, "^[0-7][0-7]?[0-7]?", at)
+    if digits and (c == "0" or #digits > 1) then       -- one digit alone would refer back
       at = at + #digits
-      local code = tonumber(digits, 8)
-      return { code, code }
+      return tonumber(digits, 8)
     end
-    if SIMPLE[c] then
-      at = at + 1
-      return { SIMPLE[c], SIMPLE[c] }
-    end
-    if find(c, "[%w\128-\255]") then
-      fail("invalid escape sequence: `\\" .. c .. "`")
-      return nil
-    end
+    local letter = match(pattern, "^[%w\128-\255][\128-\191]*", at)
+    if letter and not SIMPLE[c] then return fail("invalid escape sequence", "\\" .. letter) and nil end
     at = at + 1
-    return { byte(c), byte(c) }
+    return SIMPLE[c] or byte(c)
   end
 
+  local function one(code)
+    return { op = "set", ranges = flags.i and sets.folded({ code, code }) or { code, code } }
+  end
+
+  -- What is in brackets. Sets alike are one, and there is an end to what all hold.
+  local known, held = {}, 0
   local function class()
-    local ranges, negate = {}, false
+    local start, singles, others, met, negate = at, {}, {}, {}, false
     at = at + 1
     if sub(pattern, at, at) == "^" then negate, at = true, at + 1 end
-    local first = true
-    while first or sub(pattern, at, at) ~= "]" do
+    repeat
       counted()
-      if at > size then return fail("missing closing ]: `" .. sub(pattern, 1, 40) .. "`") end
+      local from = at
+      if at > size then return fail("missing closing ]", sub(pattern, start)) end
       local not_, name, after = match(pattern, "^%[:(%^?)(%a+):%]()", at)
-      local low
+      local low, set
       if name then
-        if not CLASSES[name] or #name == 1 then return fail("invalid character class range: `[:" .. name .. ":]`") end
-        with(ranges, not_ == "^" and negated(CLASSES[name]) or CLASSES[name])
+        set = #name > 1 and named(name, not_ == "^", flags.i)
+        if not set then return fail("invalid character class range", sub(pattern, from, after - 1)) end
         at = after
       elseif sub(pattern, at, at) == "\\" then
         at = at + 1
-        local set = escaped()
-        if not set then return { op = "empty" } end
-        if #set == 2 and set[1] == set[2] then low = set[1] else with(ranges, set) end
+        low, set = escaped()
+        if why then return { op = "empty" } end
       else
         low, at = code_at(at)
       end
+      if set and not met[set] then met[set], others[#others + 1] = true, set end
       if low then
         local high = low
         if sub(pattern, at, at) == "-" and sub(pattern, at + 1, at + 1) ~= "]" and at < size then
           at = at + 1
           if sub(pattern, at, at) == "\\" then
+            local escape = sub(pattern, at, at + 1)
             at = at + 1
-            local set = escaped()
-            if not set then return { op = "empty" } end
-            high = #set == 2 and set[1] == set[2] and set[1] or -1
+            high = escaped()
+            if not high then return fail("invalid escape sequence", escape) end
           else
             high, at = code_at(at)
           end
-          if high < low then return fail("invalid character class range") end
+          if high < low then return fail("invalid character class range", sub(pattern, from, at - 1)) end
         end
-        with(ranges, { low, high })
+        singles[#singles + 1], singles[#singles + 2] = low, high
       end
-      first = false
-    end
+    until sub(pattern, at, at) == "]"
     at = at + 1
-    if flags.i then ranges = folded(ranges) end
-    return { op = "set", ranges = negate and negated(ranges) or ranges }
+    local text = (flags.i and "i" or "") .. sub(pattern, start, at - 1)
+    if not known[text] then
+      local ranges = sets.sorted(singles)
+      if flags.i then ranges = sets.folded(ranges) end
+      for i = 1, #others do ranges = sets.union(ranges, others[i]) end
+      if negate then ranges = sets.negated(ranges) end
+      known[text], held = ranges, held + #ranges
+      if held > MAX_RANGES then return fail("expression too large") end
+    end
+    return { op = "set", ranges = known[text] }
   end
 
   local alternatives
@@ -162,14 +141,17 @@ local function parse(pattern)
         if names[name] then return fail("duplicate capture group name") end
         groups = groups + 1
         index, names[name], at = groups, groups, after
+      elseif find(pattern, "^%?P?<.", at) then
+        return fail("invalid named capture", "(" .. match(pattern, "^[^>]*>?", at))
       else
         local on, off, stop
         on, off, stop, after = match(pattern, "^%?([imsU]*)(%-?[imsU]*)([:)])()", at)
-        if not on or off == "-" then return fail("invalid or unsupported Perl syntax: `(" .. sub(pattern, at, at + 1) .. "`") end
+        local shown = match(pattern, "^%?[imsU]*%-?[imsU]*[^\128-\191]?[\128-\191]*", at)
+        if not on or off == "-" then return fail("invalid or unsupported Perl syntax", "(" .. shown) end
         for c in inside.gmatch(on, ".") do flags[c] = true end
         for c in inside.gmatch(off, "%a") do flags[c] = nil end
         at = after
-        if stop == ")" then return { op = "empty" } end
+        if stop == ")" then return nil end
       end
     else
       groups = groups + 1
@@ -179,13 +161,29 @@ local function parse(pattern)
     if depth > MAX_DEPTH then return fail("expression nests too deeply") end
     local node = alternatives()
     depth = depth - 1
-    if sub(pattern, at, at) ~= ")" then return fail("missing closing ): `" .. sub(pattern, 1, 40) .. "`") end
+    if sub(pattern, at, at) ~= ")" then return fail("missing closing )", pattern) end
     at = at + 1
     flags.i, flags.m, flags.s, flags.U = saved.i, saved.m, saved.s, saved.U
     return index and { op = "group", index = index, node } or node
   end
 
-  local function atom()
+  -- {2}, {2,} or {2,5}: least, most, and where it ends. Nothing where a brace is only a brace.
+  local function counts()
+    local low, comma, high, after = match(pattern, "^{(%d+)(,?)(%d*)}()", at)
+    if not low or comma == "" and high ~= "" or find(low, "^0%d") or find(high, "^0%d") then return end
+    local least = tonumber(low)
+    return least, comma == "" and least or tonumber(high) or false, after
+  end
+
+  -- An operator of repetition with nothing before it.
+  local function lonely()
+    local _, _, after = counts()
+    local operator = after and sub(pattern, at, after - 1) or match(pattern, "^[*+?]%??", at)
+    return operator and fail("missing argument to repetition operator", operator)
+  end
+
+  -- What is next, or nothing where there are only flags, or letters between \Q and \E, which `list` is given.
+  local function atom(list)
     local c = sub(pattern, at, at)
     if c == "(" then return group() end
     if c == "[" then return class() end
@@ -197,7 +195,7 @@ local function parse(pattern)
       at = at + 1
       return { op = "assert", what = (flags.m and "m" or "") .. c }
     end
-    if c == "*" or c == "+" or c == "?" then return fail("missing argument to repetition operator: `" .. c .. "`") end
+    if lonely() then return { op = "empty" } end
     if c == "\\" then
       local what = sub(pattern, at + 1, at + 1)
       if what == "A" or what == "z" or what == "b" or what == "B" then
@@ -206,47 +204,45 @@ local function parse(pattern)
       end
       if what == "Q" then
         local stop = find(pattern, "\\E", at + 2, true)
-        local node, to = { op = "all" }, stop and stop - 1 or size
+        local to = stop and stop - 1 or size
         at = at + 2
         while at <= to do
           counted()
-          local code
-          code, at = code_at(at)
-          node[#node + 1] = { op = "set", ranges = flags.i and folded({ code, code }) or { code, code } }
+          local code, after = code_at(at)
+          list[#list + 1], at = one(code), after
         end
         at = stop and stop + 2 or at
-        return node
+        return nil
       end
       at = at + 1
-      local set = escaped()
-      if not set then return { op = "empty" } end
-      return { op = "set", ranges = flags.i and folded(set) or set }
+      local code, set = escaped()
+      if why then return { op = "empty" } end
+      return code and one(code) or { op = "set", ranges = set }
     end
     local code
     code, at = code_at(at)
-    return { op = "set", ranges = flags.i and folded({ code, code }) or { code, code } }
+    return one(code)
   end
 
-  local function repeated()
-    local node = atom()
-    local times = 0
+  local function repeated(node)
+    if not node then return lonely() end
+    local before                                   -- where an operator right before began
     while true do
-      local c, least, most = sub(pattern, at, at), nil, nil
+      local start, c, least, most, after = at, sub(pattern, at, at), nil, nil, nil
       if c == "*" then least, most, at = 0, false, at + 1
       elseif c == "+" then least, most, at = 1, false, at + 1
       elseif c == "?" then least, most, at = 0, 1, at + 1
       else
-        local low, comma, high, after = match(pattern, "^{(%d+)(,?)(%d*)}()", at)
-        if not low or comma == "" and high ~= "" then return node end
-        least = tonumber(low)
-        most = comma == "" and least or high ~= "" and tonumber(high) or false
-        if least > MAX_REPEAT or most and (most > MAX_REPEAT or most < least) then return fail("invalid repeat count") end
+        least, most, after = counts()
+        if not least then return node end
         at = after
+        local wrong = least > MAX_REPEAT or most and (most > MAX_REPEAT or most < least)
+        if wrong then return fail("invalid repeat count", sub(pattern, start, after - 1)) end
       end
-      times = times + 1
-      if times > 3 then return fail("invalid nested repetition operator") end
       local lazy = sub(pattern, at, at) == "?"
       if lazy then at = at + 1 end
+      if before then return fail("invalid nested repetition operator", sub(pattern, before, at - 1)) end
+      before = start
       if flags.U then lazy = not lazy end
       node = { op = "repeat", least = least, most = most, lazy = lazy, node }
     end
@@ -256,7 +252,9 @@ local function parse(pattern)
     local node = { op = "all" }
     while at <= size and not find(sub(pattern, at, at), "[|)]") do
       counted()
-      node[#node + 1] = repeated()
+      local made = atom(node)
+      if not made then made, node[#node] = node[#node], nil end  -- an operator is then of what is before
+      node[#node + 1] = repeated(made)
     end
     return node
   end
@@ -271,15 +269,15 @@ local function parse(pattern)
   end
 
   local tree = alternatives()
-  if not why and at <= size then fail("unexpected ): `" .. sub(pattern, 1, 40) .. "`") end
+  if not why and at <= size then fail("unexpected )", pattern) end
   if why then return nil, "error parsing regexp: " .. why end
-  return tree, groups, names
+  return tree, groups, names, held
 end
 
 -- Instructions: set ranges, split first second, jump to, save slot, assert what, match. ------------------
 
 local function assemble(tree, groups)
-  local code, over = {}, false
+  local code, over, lows = {}, false, {}
   local function emit(op, x, y)
     if #code >= MAX_SIZE then over = true end
     code[#code + 1] = { op = op, x = x, y = y }
@@ -287,37 +285,47 @@ local function assemble(tree, groups)
   end
   local walk
   local function times(node, least, most, lazy)
-    for _ = 1, least do
+    local function choose(split, more, enough)
+      if lazy then more, enough = enough, more end
+      code[split].x, code[split].y = more, enough
+    end
+    for _ = 1, most and least or least - 1 do
       if over then return end
       walk(node)
     end
-    if most == false then
-      local split = emit("split")
+    local splits = {}
+    for _ = least + 1, most or least do
+      if over then return end
+      splits[#splits + 1] = emit("split")
       walk(node)
-      emit("jump", split)
-      if lazy then code[split].x, code[split].y = #code + 1, split + 1 else code[split].x, code[split].y = split + 1, #code + 1 end
-    else
-      local splits = {}
-      for _ = least + 1, most do
-        if over then return end
-        splits[#splits + 1] = emit("split")
-        walk(node)
-      end
-      for _, split in next, splits do
-        if lazy then code[split].x, code[split].y = #code + 1, split + 1 else code[split].x, code[split].y = split + 1, #code + 1 end
-      end
     end
+    if not most then
+      -- The choice stands behind a round: after one that took no text goes on what comes behind, before
+      -- the other ways of that round, as RE2 has it.
+      if least == 0 then splits[1] = emit("split") end
+      local round = #code + 1
+      walk(node)
+      local split = emit("split")
+      choose(split, round, split + 1)
+    end
+    for _, split in next, splits do choose(split, split + 1, #code + 1) end
   end
   function walk(node)
     counted()
     if over then return end
     local op = node.op
     if op == "set" then
-      local ranges, low = node.ranges, {}
-      for i = 1, #ranges, 2 do
-        for c = ranges[i], ranges[i + 1] < 127 and ranges[i + 1] or 127 do low[c] = true end
+      local ranges = node.ranges
+      local low = lows[ranges]
+      if not low then
+        low = {}
+        lows[ranges] = low
+        for i = 1, #ranges, 2 do
+          if ranges[i] > 127 then break end
+          for c = ranges[i], ranges[i + 1] < 127 and ranges[i + 1] or 127 do low[c] = true end
+        end
       end
-      emit("set", low, ranges)
+      emit("set", low, (ranges[#ranges] or 0) > 127 and ranges)
     elseif op == "all" then
       for i = 1, #node do walk(node[i]) end
     elseif op == "any" then
@@ -432,17 +440,7 @@ local function run(regex, s, start, wanted)
         if not wanted then return found end
         break
       end
-      local hit = c and item.x[c]
-      if c and not hit and c > 127 then
-        local ranges = item.y
-        for r = 1, #ranges, 2 do
-          if c >= ranges[r] and c <= ranges[r + 1] then
-            hit = true
-            break
-          end
-        end
-      end
-      if hit then n = follow(list[k] + 1, marks, i + width, i + width, after, after_marks, n) end
+      if c and (item.x[c] or c > 127 and item.y and has(item.y, c)) then n = follow(list[k] + 1, marks, i + width, i + width, after, after_marks, n) end
     end
     list, marks_of, count = after, after_marks, n
     if not c then return found end
@@ -450,11 +448,11 @@ local function run(regex, s, start, wanted)
   end
 end
 
-local cache, cached = {}, 0
+local cache, cached, weight = {}, 0, 0
 local function compile(pattern)
   if cache[pattern] then return cache[pattern] end
   if #pattern > 10000 then return nil, "error parsing regexp: expression too large" end
-  local tree, groups, names = parse(pattern)
+  local tree, groups, names, held = parse(pattern)
   if not tree then return nil, groups end
   local code = assemble(tree, groups)
   if not code then return nil, "error parsing regexp: expression too large" end
@@ -462,8 +460,9 @@ local function compile(pattern)
   local regex = { code = code, groups = groups, names = names, marks = 2 * groups + 2,
     anchored = first.op == "assert" and (first.x == "^" or first.x == "A") }
   if not find(pattern, "[%^$().%[%]*+?{}|\\]") then regex.literal = pattern end
-  if cached >= 50 then cache, cached = {}, 0 end
-  cache[pattern], cached = regex, cached + 1
+  held = held + #code
+  if cached >= 50 or weight + held > MAX_RANGES then cache, cached, weight = {}, 0, 0 end
+  cache[pattern], cached, weight = regex, cached + 1, weight + held
   return regex
 end
 

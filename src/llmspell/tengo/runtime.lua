@@ -7,7 +7,7 @@
 --   map         the keys are strings
 --   immutable-  an empty table before the one with the items, so that every assignment is noticed
 --   char, bytes, time, error      the value under KEY, which no program has; chars of one code are one table;
---               an error has also where it was made, under PLACE; a time its zone, under ZONE, if that is not UTC
+--               an error has also where it was made, under PLACE; a time its ZONE, if that is not UTC, and its ERA of 64 bits
 --   undefined   one table, U; nil is no value of Tengo
 -- What an operator cannot do with numbers Lua looks for in the metatables, which every type has.
 
@@ -23,7 +23,7 @@ local utf8char, utf8code, utf8len = inside.utf8.char, inside.utf8.codepoint, ins
 
 local T = { max_string = 2147483647 }
 inside.tengo = T
-local KEY, FAULT, PLACE, ZONE = {}, {}, {}, {}
+local KEY, FAULT, PLACE, ZONE, ERA = {}, {}, {}, {}, {}
 local FREE = { type = "array" }
 local OWN, SHARED, MAP, CHAR, BYTES, TIME, ERROR, UNDEFINED =
   { type = "array" }, { type = "array" }, { type = "map" }, { type = "char" }, { type = "bytes" },
@@ -78,9 +78,9 @@ end
 
 local function new_bytes(s) return setmetatable({ [KEY] = s }, BYTES) end
 -- In the zone of another time, if there is one. What a zone is ahead of UTC depends on the moment, but for a fixed one.
-local function new_time(ns, of)
+local function new_time(ns, of, era)
   local zone = of and rawget(of, ZONE)
-  return setmetatable({ [KEY] = ns, [ZONE] = zone and (zone.fixed and zone or { name = zone.name }) }, TIME)
+  return setmetatable({ [KEY] = ns, [ZONE] = zone and (zone.fixed and zone or { name = zone.name }), [ERA] = era ~= 0 and era or nil }, TIME)
 end
 local function new_error(v, place) return setmetatable({ [KEY] = v, [PLACE] = place }, ERROR) end
 local function new_array(...) 
@@ -126,21 +126,24 @@ end
 
 -- Text. -------------------------------------------------------------------------------------------
 
--- Shortest text that reads back as the same float, without exponent.
-local function float_text(v)
-  if v ~= v then return "NaN" end
-  if v == 1 / 0 then return "+Inf" elseif v == -1 / 0 then return "-Inf" end
-  local text
-  for digits = 15, 17 do
-    text = format("%." .. digits .. "g", v)
-    if tonumber(text) == v then break end
-  end
-  local sign, whole, rest, power = inside.match(text, "^(-?)(%d+)%.?(%d*)[eE]?([-+]?%d*)$")
-  if power == "" then return text end
+-- "1.5e-07" without exponent.
+local function plain(s)
+  local sign, whole, rest, power = inside.match(s, "^(-?)(%d+)%.?(%d*)[eE]?([-+]?%d*)$")
+  if power == "" then return s end
   local digits, places = whole .. rest, #whole + tonumber(power)
   if places <= 0 then return sign .. "0." .. rep("0", -places) .. digits end
   if places >= #digits then return sign .. digits .. rep("0", places - #digits) end
   return sign .. sub(digits, 1, places) .. "." .. sub(digits, places + 1)
+end
+
+-- Shortest text that reads back as the same float, without exponent.
+local function float_text(v)
+  if v ~= v then return "NaN" end
+  if v == 1 / 0 then return "+Inf" elseif v == -1 / 0 then return "-Inf" end
+  for digits = 15, 17 do
+    local text = format("%." .. digits .. "g", v)
+    if tonumber(text) == v then return plain(text) end
+  end
 end
 
 local ESCAPES = { ["\a"] = "\\a", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
@@ -149,9 +152,8 @@ local function escape(c) return ESCAPES[c] or format("\\x%02x", byte(c)) end
 
 local function quote(s)
   if #s > 1024 then look() end
-  s = gsub(s, '[%c"\\\127]', escape)
-  if not utf8len(s) then s = gsub(s, "[\128-\255]", escape) end
-  return '"' .. s .. '"'
+  if find(s, "[\128-\255]") then return inside.need("tengo_quote").quote(s, '"') end
+  return '"' .. gsub(s, '[%c"\\\127]', escape) .. '"'
 end
 
 local text
@@ -233,7 +235,7 @@ local function truth(v)
     if name == "map" or name == "immutable-map" then return next(meta.data or v) ~= nil end
     if name == "char" then return v[KEY] ~= 0 end
     if name == "bytes" then return v[KEY] ~= "" end
-    if name == "time" then return v[KEY] ~= T.zero_time end
+    if name == "time" then return not T.is_zero(v) end
     return name ~= "error" and name ~= "undefined"
   end
   return true
@@ -275,7 +277,7 @@ function equal(a, b)
   local x, y = getmetatable(a), getmetatable(b)
   local family = FAMILY[x.type]
   if not family or family ~= FAMILY[y.type] then return rawequal(b, EMPTY) and not truth(a) end
-  if family == "b" or family == "t" then return a[KEY] == b[KEY] end
+  if family == "b" or family == "t" then return a[KEY] == b[KEY] and rawget(a, ERA) == rawget(b, ERA) end
   depth = depth + 1
   if depth > 10000 then
     depth = 0
@@ -296,7 +298,7 @@ local function add(a, b)
   elseif x == "int" then
     if y == "char" then return new_char(a + b[KEY]) end
   elseif x == "array" or x == "immutable-array" then
-    if y == "array" or y == "immutable-array" then
+    if y == x then
       a, b = items_of(a), items_of(b)
       local n, m = length(a), length(b)
       local t = copied(a, 0, n - 1, {}, 0)
@@ -305,7 +307,7 @@ local function add(a, b)
   elseif x == "bytes" then
     if y == "bytes" then return new_bytes(a[KEY] .. b[KEY]) end
   elseif x == "time" and y == "int" then
-    return new_time(a[KEY] + b, a)
+    return T.later(a, b)
   end
   invalid(a, "+", b)
 end
@@ -317,7 +319,7 @@ local function subtract(a, b)
   elseif x == "int" then
     if y == "char" then return new_char(a - b[KEY]) end
   elseif x == "time" then
-    if y == "int" then return new_time(a[KEY] - b, a) elseif y == "time" then return a[KEY] - b[KEY] end
+    if y == "int" then return T.later(a, -b) elseif y == "time" then return T.apart(a, b) end
   end
   invalid(a, "-", b)
 end
@@ -327,7 +329,11 @@ local function ordered(a, op, b)
   local x, y = type_name(a), type_name(b)
   if x == "char" and (y == "char" or y == "int") then return a[KEY], y == "int" and b or b[KEY] end
   if x == "int" and y == "char" then return a, b[KEY] end
-  if x == "time" and y == "time" then return a[KEY], b[KEY] end
+  if x == "time" and y == "time" then
+    local from, to = rawget(a, ERA) or 0, rawget(b, ERA) or 0
+    if from ~= to then return from, to end
+    return a[KEY], b[KEY]
+  end
   invalid(b, op, a)                                -- Tengo compiles a < b as b > a
 end
 
@@ -343,9 +349,9 @@ local function not_callable(v)
   check_fault(v)
   fail("not callable: " .. type_name(v))
 end
-local function not_indexable(v)
+local function not_indexable(v, k)                 -- Tengo tells the type of the index
   check_fault(v)
-  fail("not indexable: " .. type_name(v))
+  fail("not indexable: " .. type_name(k))
 end
 local function not_assignable(v)
   check_fault(v)
@@ -381,9 +387,13 @@ local function array_get(t, k)
   fail("invalid index type: " .. type_name(k))
 end
 
-local function array_set(t, k)
-  if mtype(k) == "integer" then fail("index out of bounds") end
-  fail("invalid index type: " .. type_name(k))
+-- What is no int is taken for one where int(k) does.
+local function array_set(t, k, v)
+  check_fault(k)
+  local i = T.to_int(k)
+  if not i then fail("invalid index type") end
+  if rawget(t, i) == nil then fail("index out of bounds") end
+  rawset(t, i, v)
 end
 
 local function map_get(t, k)
@@ -474,15 +484,14 @@ set_metatable(fail, with_operators({ __call = false }))
 getmetatable(fail).__call = nil
 
 for k, v in next, {
-  U = U, NO = {}, FALSY = FALSY, EMPTY = EMPTY, GROWS = GROWS, FREE = FREE, rawset = rawset, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, PLACE = PLACE, ZONE = ZONE, chars = chars, set = setmetatable, truth = truth,
-  immutable = immutable, error = new_error, invalid = invalid, not_indexable = not_indexable, equal = equal, text = text, quote = quote, float_text = float_text,
+  U = U, NO = {}, FALSY = FALSY, EMPTY = EMPTY, GROWS = GROWS, FREE = FREE, rawset = rawset, OWN = OWN, SHARED = SHARED, MAP = MAP, KEY = KEY, FAULT = FAULT, PLACE = PLACE, ZONE = ZONE, ERA = ERA, chars = chars, set = setmetatable, truth = truth,
+  immutable = immutable, error = new_error, invalid = invalid, not_indexable = not_indexable, equal = equal, text = text, quote = quote, float_text = float_text, plain = plain,
   type_name = type_name, names = names, fail = fail, limited = limited, length = length, items_of = items_of, is_array = is_array,
   is_map = is_map, copied = copied, new_char = new_char, new_bytes = new_bytes, new_time = new_time,
   new_array = new_array, char_text = char_text, check_fault = check_fault, runes_of = runes_of, key_of = key_of,
   with_operators = with_operators, ERROR = ERROR, BYTES = BYTES, TIME = TIME, CHAR = CHAR, is_int = function(v) return mtype(v) == "integer" end,
 } do T[k] = v end
 
-T.zero_time = -62135596800 * 1000000000             -- year 1, wrapped to 64 bits as everything is
 function T.time_text(v, layout)
   inside.need("tengo_times")                       -- puts its own in the place of this
   return T.time_text(v, layout)

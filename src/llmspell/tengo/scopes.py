@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .ast import Func, Symbol
 
 BUILTINS = frozenset(
@@ -73,13 +75,21 @@ class Scopes:
         self.named.setdefault(name, []).append(symbol)
         return symbol
 
-    def find(self, name: str, hidden: frozenset[Symbol] | set[Symbol]) -> Symbol | None:
+    def find(
+        self, name: str, hidden: dict[Symbol, int], alone: Callable[[int], bool]
+    ) -> Symbol | None:
         """The variable a name stands for.
 
-        Those in `hidden` are being defined: functions within may use them, the function itself
-        not yet.
+        Those in `hidden` are being defined, by what starts at that token: where this is a function
+        and nothing else (`alone`), it may use them. Functions within other values find what has
+        the name around them first.
         """
+        own = None
         for symbol in reversed(self.named.get(name, ())):
-            if symbol not in hidden or symbol.function is not self.function:
+            if symbol not in hidden:
                 return symbol
-        return None
+            if symbol.function is not self.function:
+                if alone(hidden[symbol]):
+                    return symbol
+                own = own or symbol
+        return None if name in BUILTINS else own

@@ -7,11 +7,11 @@ local sub, byte, rep, lower, upper, find, match, gsub, concat, counted, look, fo
   inside.string.sub, inside.string.byte, inside.string.rep, inside.string.lower, inside.string.upper, inside.find, inside.match,
   inside.gsub, inside.concat, inside.counted, inside.look, inside.format
 local U, KEY, OWN, MAP, fail, length, items_of = T.U, T.KEY, T.OWN, T.MAP, T.fail, T.length, T.items_of
-local regex = inside.need("tengo_regex")
+local regex                                        -- loaded with the first pattern
 
 local M = {}
 local ORDINAL = { "first", "second", "third", "fourth", "fifth" }
-local NEEDS = { s = "string(compatible)", i = "int(compatible)", b = "bool(compatible)", a = "array", f = "float(compatible)", c = "string(compatible)" }
+local NEEDS = { s = "string(compatible)", i = "int(compatible)", a = "array", c = "string(compatible)", S = "string", I = "int", F = "float", B = "bool" }
 
 -- `kinds` are letters of NEEDS, those behind "|" may be left out.
 local function define(name, kinds, f)
@@ -22,13 +22,11 @@ local function define(name, kinds, f)
     if #all > 0 then look() end
     for i = 1, select("#", ...) do
       local v, kind, made = args[i], sub(all, i, i), nil
-      if kind == "s" then
+      if kind == "s" or kind == "c" then
         made = T.to_string(v)
       elseif kind == "i" then made = T.to_int(v)
-      elseif kind == "f" then made = T.to_float(v)
-      elseif kind == "b" then made = T.truth(v)
       elseif kind == "a" then made = T.is_array(v) and v or nil
-      else made = v end
+      elseif T.type_name(v) == NEEDS[kind] then made = v end
       if made == nil then T.wrong_type(shown, ORDINAL[i], NEEDS[kind], v) end
       args[i] = made
     end
@@ -45,6 +43,16 @@ local function array(t, n)
     t[i] = t[i + 1]
   end
   return setmetatable(t, OWN)
+end
+
+local function characters(s)
+  local i = 1
+  return function()
+    if i > #s then return nil end
+    local from = i
+    i = T.after(s, i)
+    return sub(s, from, i - 1)
+  end
 end
 
 -- Plain text. -----------------------------------------------------------------------------------------
@@ -65,7 +73,7 @@ local function split(s, part, most, after)
   local out, n, at = {}, 0, 1
   if most == 0 then return array(out, 0) end
   if part == "" then
-    for c in inside.gmatch(s, "[%z\1-\127\194-\244][\128-\191]*") do
+    for c in characters(s) do
       counted()
       if most > 0 and n == most - 1 then break end
       n = n + 1
@@ -95,7 +103,7 @@ local function replace(s, old, new, most)
   if most == 0 or old == new then return s end
   local out, at, n, size = {}, 1, 0, #s
   if old == "" then
-    for c in inside.gmatch(s, "[%z\1-\127\194-\244][\128-\191]*") do
+    for c in characters(s) do
       counted()
       if n ~= most then out[#out + 1], n = new, n + 1 end
       out[#out + 1] = c
@@ -120,16 +128,23 @@ end
 define("compare", "ss", function(a, b) return a == b and 0 or a < b and -1 or 1 end)
 define("contains", "ss", function(s, part) return find(s, part, 1, true) ~= nil end)
 define("contains_any", "ss", function(s, set)
-  for c in inside.gmatch(set, "[%z\1-\127\194-\244][\128-\191]*") do
+  for c in characters(set) do
     counted()
     if find(s, c, 1, true) then return true end
   end
   return false
 end)
 define("count", "ss", count)
-define("equal_fold", "ss", function(a, b) return lower(a) == lower(b) end)
+-- What is white space beyond ASCII.
+local WIDE_SPACES, ALL_SPACES = {}, " \t\n\v\f\r"
+for _, code in next, { 0x85, 0xA0, 0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A,
+    0x2028, 0x2029, 0x202F, 0x205F, 0x3000 } do
+  local c = T.char_text(code)
+  WIDE_SPACES[c], ALL_SPACES = " ", ALL_SPACES .. c
+end
 local function fields(s)
   local out, n = {}, 0
+  if find(s, "[\128-\255]") then s = gsub(s, "[\194\225-\227][\128-\191]+", WIDE_SPACES) end
   for word in inside.gmatch(s, "%S+") do
     counted()
     n = n + 1
@@ -154,7 +169,7 @@ end
 define("last_index", "ss", last_index)
 define("index_any", "ss", function(s, set)
   local least
-  for c in inside.gmatch(set, "[%z\1-\127\194-\244][\128-\191]*") do
+  for c in characters(set) do
     counted()
     local from = find(s, c, 1, true)
     if from and (not least or from < least) then least = from end
@@ -163,7 +178,7 @@ define("index_any", "ss", function(s, set)
 end)
 define("last_index_any", "ss", function(s, set)
   local most = -1
-  for c in inside.gmatch(set, "[%z\1-\127\194-\244][\128-\191]*") do
+  for c in characters(set) do
     local at = last_index(s, c)
     if at > most then most = at end
   end
@@ -193,7 +208,7 @@ end)
 define("replace", "sssi", replace)
 define("substr", "si|i", function(s, from, to)
   to = to or #s
-  if from > to then fail("invalid slice index") end
+  if from > to then fail("invalid index type") end
   if from < 0 then from = 0 elseif from > #s then from = #s end
   if to < 0 then to = 0 elseif to > #s then to = #s end
   return sub(s, from + 1, to)
@@ -215,29 +230,41 @@ define("pad_right", "si|s", function(s, size, fill)
   s, room = padded(s, size, fill)
   return room == "" and s or sub(s .. room, 1, size)
 end)
-define("title", "s", function(s) return (gsub(s, "%f[%w]%l", upper)) end)
-define("to_title", "s", upper)
-define("to_lower", "s", lower)
-define("to_upper", "s", upper)
+local cases                                        -- loaded with the first letter beyond ASCII
+local function cased(s, wanted, ascii, begins)
+  if not find(s, "[\128-\255]") then return ascii(s) end
+  cases = cases or inside.need("tengo_cases") or inside.ask("tengo_cases")
+  return cases(s, wanted, begins)
+end
+-- Whether a word may begin behind a character.
+local function separates(c) return #c == 1 and not find(c, "[%w_\128-\255]") or WIDE_SPACES[c] ~= nil end
+define("title", "s", function(s)
+  return cased(s, "title", function(all) return (gsub(all, "%f[%w_]%l", upper)) end, separates)
+end)
+define("to_title", "s", function(s) return cased(s, "title", upper) end)
+define("to_lower", "s", function(s) return cased(s, "lower", lower) end)
+define("to_upper", "s", function(s) return cased(s, "upper", upper) end)
+define("equal_fold", "ss", function(a, b) return cased(a, "fold", lower) == cased(b, "fold", lower) end)
 
 -- What is of `set` at an end.
 local function trimmed(s, set, left, right)
   local members = {}
-  for c in inside.gmatch(set, "[%z\1-\127\194-\244][\128-\191]*") do
+  for c in characters(set) do
     counted()
     members[c] = true
   end
   local from, to = 1, #s
   while left and from <= to do
     counted()
-    local c = match(s, "^[%z\1-\127\194-\244][\128-\191]*", from)
-    if not c or not members[c] then break end
-    from = from + #c
+    local after = T.after(s, from)
+    if not members[sub(s, from, after - 1)] then break end
+    from = after
   end
   while right and to >= from do
     counted()
     local start = to
-    while start > from and byte(s, start) >= 128 and byte(s, start) < 192 do start = start - 1 end
+    while start > from and to - start < 3 and byte(s, start) >= 128 and byte(s, start) < 192 do start = start - 1 end
+    if T.after(s, start) ~= to + 1 then start = to end
     if not members[sub(s, start, to)] then break end
     to = start - 1
   end
@@ -246,7 +273,7 @@ end
 define("trim", "ss", function(s, set) return trimmed(s, set, true, true) end)
 define("trim_left", "ss", function(s, set) return trimmed(s, set, true, false) end)
 define("trim_right", "ss", function(s, set) return trimmed(s, set, false, true) end)
-define("trim_space", "s", function(s) return trimmed(s, " \t\n\v\f\r", true, true) end)
+define("trim_space", "s", function(s) return trimmed(s, ALL_SPACES, true, true) end)
 define("trim_prefix", "ss", function(s, part) return part ~= "" and sub(s, 1, #part) == part and sub(s, #part + 1) or s end)
 define("trim_suffix", "ss", function(s, part) return part ~= "" and sub(s, -#part) == part and sub(s, 1, -#part - 1) or s end)
 
@@ -254,11 +281,16 @@ define("trim_suffix", "ss", function(s, part) return part ~= "" and sub(s, -#par
 
 local TRUE = { ["1"] = true, t = true, T = true, ["true"] = true, TRUE = true, True = true }
 local FALSE = { ["0"] = true, f = true, F = true, ["false"] = true, FALSE = true, False = true }
-local function no_number(f, s) return T.error("strconv." .. f .. ": parsing " .. T.quote(s) .. ": invalid syntax") end
-define("atoi", "s", function(s) return T.parse_int(s, 10) or no_number("Atoi", s) end)
+local function no_number(f, s, why)
+  return T.error("strconv." .. f .. ": parsing " .. T.quote(s) .. ": " .. (why or "invalid syntax"))
+end
+define("atoi", "s", function(s)
+  local v, why = T.parse_int(s, 10)
+  return v or no_number("Atoi", s, why)
+end)
 define("itoa", "i", function(v) return format("%d", v) end)
-define("format_bool", "b", function(v) return v and "true" or "false" end)
-define("format_int", "ii", function(v, base)
+define("format_bool", "B", function(v) return v and "true" or "false" end)
+define("format_int", "Ii", function(v, base)
   if base < 2 or base > 36 then fail("invalid base") end
   local out, n, negative = {}, v, v < 0
   repeat
@@ -270,49 +302,50 @@ define("format_int", "ii", function(v, base)
   until n == 0
   return (negative and "-" or "") .. inside.string.reverse(concat(out))
 end)
-define("format_float", "fcii", function(v, verb, precision, bits)
+define("format_float", "Fcii", function(v, verb, precision, bits)
   if bits ~= 32 and bits ~= 64 then fail("invalid argument: bits must be 32 or 64") end
-  local letter = sub(T.text(verb), 1, 1)
-  if not find("eEfgG", letter, 1, true) or letter == "" then return "%" .. letter end
-  if precision < 0 and letter == "f" then return T.float_text(v) end
-  return T.float_verb(v, letter, { precision = precision >= 0 and precision or nil })
+  local letter, single = sub(verb, 1, 1), bits == 32 and T.single or nil
+  if letter == "" or not find("bxXeEfgG", letter, 1, true) then return "%" .. letter end
+  if single then v = single(v) end
+  if v ~= v or v == 1 / 0 or v == -1 / 0 then return T.float_text(v) end
+  local negative = v < 0 or v == 0 and 1 / v < 0
+  return (negative and "-" or "") .. T.float_digits(negative and -v or v, letter, precision >= 0 and precision or nil, single)
 end)
-define("parse_bool", "s", function(s)
+define("parse_bool", "S", function(s)
   if TRUE[s] then return true elseif FALSE[s] then return false end
   return no_number("ParseBool", s)
 end)
-define("parse_float", "si", function(s) return T.parse_float(s) or no_number("ParseFloat", s) end)
-define("parse_int", "sii", function(s, base)
-  if base == 0 then
-    local prefix = lower(match(s, "^[+-]?(0%a)") or "")
-    base = prefix == "0x" and 16 or prefix == "0b" and 2 or prefix == "0o" and 8 or 10
-    if base ~= 10 then s = gsub(s, "^([+-]?)0%a", "%1") end
+define("parse_float", "Si", function(s, bits)
+  local v, why = T.parse_float(s)
+  if v and bits == 32 and v == v then
+    local made = T.single(v)
+    if (made == 1 / 0 or made == -1 / 0) and v ~= made then v, why = nil, "value out of range" else v = made end
   end
-  if base < 2 or base > 36 then return no_number("ParseInt", s) end
-  return T.parse_int(s, base) or no_number("ParseInt", s)
+  return v or no_number("ParseFloat", s, why)
+end)
+-- Without a base, a prefix says it, and "_" may stand between digits.
+local BY_PREFIX = { ["0x"] = 16, ["0b"] = 2, ["0o"] = 8 }
+local function prefixed(s)
+  local sign, rest = match(s, "^([+-]?)(.*)$")
+  local base = BY_PREFIX[lower(sub(rest, 1, 2))]
+  local digits = base and sub(rest, 3) or rest
+  if not base then base = find(rest, "^0[_%d]") and 8 or 10 end
+  local lined = base == BY_PREFIX[lower(sub(rest, 1, 2))] and "0" .. digits or digits
+  if find(lined, "__", 1, true) or find(lined, "^_") or find(lined, "_$") then return s, 10 end
+  return sign .. gsub(digits, "_", ""), base
+end
+define("parse_int", "Sii", function(s, base, bits)
+  if s == "" then return no_number("ParseInt", s) end
+  if base ~= 0 and (base < 2 or base > 36) then return no_number("ParseInt", s, "invalid base " .. base) end
+  if bits < 0 or bits > 64 then return no_number("ParseInt", s, "invalid bit size " .. bits) end
+  local digits = s
+  if base == 0 then digits, base = prefixed(s) end
+  local v, why = T.parse_int(digits, base)
+  if v and bits > 0 and bits < 64 and (v >= 1 << bits - 1 or v < -(1 << bits - 1)) then v, why = nil, "value out of range" end
+  return v or no_number("ParseInt", s, why)
 end)
 define("quote", "s", T.quote)
-define("unquote", "s", function(s)
-  local body = match(s, '^"(.*)"$') or match(s, "^`(.*)`$")
-  if not body then return T.error("invalid syntax") end
-  if sub(s, 1, 1) == "`" then return body end
-  local SIMPLE = { a = "\a", b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", v = "\v", ["\\"] = "\\", ['"'] = '"' }
-  local out, at = {}, 1
-  while true do
-    counted()
-    local stop = find(body, '[\\"]', at)
-    out[#out + 1] = sub(body, at, (stop or 0) - 1)
-    if not stop then return concat(out) end
-    local c = sub(body, stop + 1, stop + 1)
-    local hex = match(body, "^x(%x%x)", stop + 1)
-    local code = match(body, "^u(%x%x%x%x)", stop + 1)
-    if sub(body, stop, stop) == '"' then return T.error("invalid syntax")
-    elseif SIMPLE[c] then out[#out + 1], at = SIMPLE[c], stop + 2
-    elseif hex then out[#out + 1], at = inside.string.char(inside.tonumber(hex, 16)), stop + 4
-    elseif code then out[#out + 1], at = T.char_text(inside.tonumber(code, 16)), stop + 6
-    else return T.error("invalid syntax") end
-  end
-end)
+define("unquote", "s", function(s) return inside.need("tengo_quote").unquote(s) or T.error("invalid syntax") end)
 
 -- Regular expressions. ----------------------------------------------------------------------------------
 
@@ -383,6 +416,7 @@ local function split_all(r, s, most)
 end
 
 local function compiled(pattern, f)
+  regex = regex or inside.need("tengo_regex") or inside.ask("tengo_regex")
   local r, why = regex.compile(pattern)
   if not r then return T.error(why) end
   return f(r)
