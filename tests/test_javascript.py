@@ -314,6 +314,24 @@ export default out;
 """
 
 
+SAID = """
+console.log("%s is %d, %i, %f %o %% %j %c|",
+  "Ada", 36.5, 36.7, "1.5x", {a: 1}, {b: 2}, "css", "rest", 1);
+console.log("100%", 5); console.log("%s"); console.log("%d%%", 50); console.log("%x %s %s", 1);
+console.log("%%%s", 1); console.log("a%", "b"); console.log("%d %i", 10n, {});
+console.log({}, "%s"); print("%s", 1);
+"""
+
+
+def test_a_console_fills_the_places_of_a_text() -> None:
+    """As Node does: what stands here is what it prints."""
+    lines = llmspell.Session(engine="javascript").run_sync(SAID).output.splitlines()
+    assert lines == [
+        'Ada is 36.5, 36, 1.5 { a: 1 } % {"b":2} | rest 1', "100% 5", "%s", "50%", "%x 1 %s",
+        "%1", "a% b", "10n NaN", "{} %s", "%s 1",
+    ]  # fmt: skip
+
+
 def test_the_language_is_that_of_2023_with_what_hosts_have() -> None:
     result = llmspell.Session(engine="javascript").attempt_sync(LANGUAGE)
     assert result.error is None

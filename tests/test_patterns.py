@@ -200,7 +200,7 @@ replacements = st.one_of(
     st.text("ab%012", max_size=5),
 )
 places = st.one_of(
-    st.none(), st.integers(-14, 14), st.sampled_from(["2", "x", 1.5, 10**10, -(10**10)])
+    st.none(), st.integers(-14, 14), st.sampled_from(["2", "x", 1.5, 2.0, 10**10, -(10**10)])
 )
 
 
@@ -214,6 +214,9 @@ places = st.one_of(
 @example("(a)(b)(a)(b)(a)%5", "ababaa", None, "%5%4", None)
 @example("^%s*(.-)%s*$", "  a b  ", None, "%1", None)
 @example("a-%f[ ]", "aa a", None, "", None)
+@example("[%b%f]", "fab", None, "%0%0", None)
+@example(".+$", "a", None, "", None)
+@example("b?()", "   ", 3.0, "", None)
 def test_the_same_as_the_c_library(
     engine: str, pattern: str, subject: str, init: Any, replacement: str, most: Any
 ) -> None:
@@ -372,6 +375,10 @@ end
 keep(text:find(text:sub(-3000), 1, true))
 keep((text .. text .. text):rep(12):find(text:sub(-3000) .. "!", 1, true))
 keep(((text .. text .. text):rep(12) .. "!"):find(text:sub(-3000) .. "!", 1, true))
+keep((text .. text .. text):rep(12):find(("?"):rep(90), 1, true))
+for _, p in ipairs({"(", "a(", ")"}) do
+  keep(pcall(string.gsub, ("a"):rep(600), p, ("x"):rep(2e4) .. "%%", 3))
+end
 return table.concat(out, "\n")
 """
 

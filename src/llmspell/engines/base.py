@@ -26,6 +26,19 @@ NOTHING_THERE = re.compile(
 )
 """How the VMs say that a function or namespace does not exist."""
 
+NO_METHOD = re.compile(
+    r"attempt to call (?:a nil value \()?(?:method|field) |not a function|not callable"
+)
+"""How they say that what is called on a value does not exist."""
+
+UNKNOWN_NAME = re.compile(
+    r"\bglobal '(\w+)'|^ReferenceError: (\w+) is not defined|^unresolved reference '(\w+)'"
+)
+"""How they say that a name stands for nothing."""
+
+RETURN_OUTSIDE = re.compile(r"^return not (?:in a|allowed outside) function")
+"""How they say that a program is no function, where `export` gives its result."""
+
 
 class Signature(NamedTuple):
     """What an engine must know of a capability to bind it.

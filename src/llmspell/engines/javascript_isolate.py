@@ -333,9 +333,7 @@ class JavaScriptIsolate(Host):
 
     def _broken(self, error: Exception) -> bytes:
         """What ends the run when the VM stopped in the middle."""
-        if isinstance(error, MemoryError):
-            self._stopping = "memory"
-        elif self.stopped():
+        if self.stopped():
             pass
         elif self._vm.is_stopped():
             self._stopping = "steps"
@@ -344,10 +342,16 @@ class JavaScriptIsolate(Host):
             where = self._deepest()
             self._over = self._over or StackLimit(DEEPEST)
             self._over.frames = self._over.frames or where
+        elif isinstance(error, MemoryError) or self._is_full():
+            # QuickJS aborts where it has no room for what it cannot do without.
+            self._stopping = "memory"
         else:
             text = str(error).rpartition(": ")[2].strip()
             self._over = self._over or ScriptRuntimeError(f"the VM failed: {text}")
         return b""
+
+    def _is_full(self) -> bool:
+        return self._limits.memory is not None and self._held > self._limits.memory - PAGE
 
     def _deepest(self) -> tuple[Frame, ...]:
         try:
@@ -365,8 +369,7 @@ class JavaScriptIsolate(Host):
     def _take(self, events: list[Any]) -> None:
         self._steps, self._held = self._vm.steps(), max(0, self._vm.size() - self._vm.base)
         self._peak = max(self._peak, self._held)
-        stopped = self._vm.is_stopped()
-        full = self._limits.memory is not None and self._held > self._limits.memory - PAGE
+        own = "steps" if self._vm.is_stopped() else "memory" if self._is_full() else ""
         with self._lock:
             out = self._out
             for kind, number, a, b in events:
@@ -386,7 +389,7 @@ class JavaScriptIsolate(Host):
                 elif kind == "state":
                     where, self._in_flight, self._tasks = json.loads(b)
                     self._where = self._sources.frames(where)
-                    self._stopping = a or ("steps" if stopped else "memory" if full else "")
+                    self._stopping = a or own
                 elif kind == "done":
                     out.ended.append(ended(number, a.encode()))
                 else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import re
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
@@ -43,9 +42,20 @@ from .base import (
     Signature,
     Waiting,
 )
-from .lua_compiler import absence, compiled, compiler, position, runtime
+from .lua_compiler import (
+    absence,
+    compiled,
+    compiler,
+    frames_of,
+    position,
+    runtime,
+    short,
+    tail_call,
+)
 from .lua_prelude import (
     PLAIN,
+    enumerates,
+    lazy,
     needs_builtins,
     needs_parts,
     nested,
@@ -131,17 +141,16 @@ class LuaIsolate:
     ) -> None:
         self._module = module
         self._output = output
-        lua = runtime(module, 0)
+        self._lua = runtime(module, 0)
         if interpreted:
-            lua.execute(b"jit.off()")
-        self._lua = lua
+            self._lua.execute(b"jit.off()")
         self._names = names
         self._prelude = prelude(module)
         self._turn: Any = None
         self._base = self._used = self._peak = self._limit = 0
         self._crowded: float = 0
-        self._lacking = dict(self._prelude.lazy)
-        self._raised = False
+        self._lacking = dict(lazy(module, names))
+        self._raised = self._grown = False
         self._sandbox: Sandbox | None = None
         self._soft_steps: float = NO_LIMIT
         self._program = ("", "")
@@ -164,7 +173,7 @@ class LuaIsolate:
 
     def _begin(self, chunk: bytes) -> None:
         """Runs the prelude."""
-        self._turn = self._lua.compile(chunk, mode=b"b")(self._names)
+        self._turn = self._lua.compile(chunk, mode=b"b")()
         self._base = self._used = self._peak = self._lua.get_memory_used()
         self.confine(self._limits)
 
@@ -195,7 +204,7 @@ class LuaIsolate:
         """Starts the program."""
         self._entries.add(entry)
         self._program = (chunk.name, chunk.source)
-        self._chunks.add(_short(chunk.name))
+        self._chunks.add(short(chunk.name))
         _, words, _ = chunk.code.split("\n", 2)
         parts = self._parts(chunk)
         if self._turn is None and self._over is None:
@@ -203,7 +212,8 @@ class LuaIsolate:
             self._begin(self._prelude.small if small else self._prelude.chunk)
         # A namespace inside another is there when its name is anywhere in the program.
         inner = [name for name in nested(self._names) if name in chunk.code]
-        bound = wanted(self._names, words if words == "*" else " ".join([words, *sorted(inner)]))
+        words = words if words == "*" else " ".join([words, *sorted(inner)])
+        bound = wanted(self._names, words, self._enumerates(chunk))
         program = (chunk.code.encode(), chunk.name.encode(), bound, params, seed)
         steps, tasks = self._limits.steps or NO_LIMIT, self._limits.tasks or NO_LIMIT
         self._soft_steps = mark(self._limits.steps, self._limits.warn)
@@ -214,6 +224,10 @@ class LuaIsolate:
     def _parts(self, chunk: Chunk) -> tuple[bytes, ...]:
         """The parts of the prelude that the program needs."""
         return self._prelude.parts if needs_parts(self._module, chunk.code) else ()
+
+    def _enumerates(self, chunk: Chunk) -> bool:
+        """Whether the program may reach functions that it does not mention."""
+        return enumerates(chunk.code)
 
     def call(self, entry: int, function: int | str, args: bytes) -> Answer:
         """Starts a function the script handed out, or a global one."""
@@ -265,7 +279,7 @@ class LuaIsolate:
             *_, told = self._turn(b"where", 0.0, 0.0)
         except Exception:  # noqa: BLE001 - lupa raises one class for all; the memory may be full
             return ()
-        return _frames(told)
+        return frames_of(told)
 
     def usage(self) -> EngineUsage:
         """Steps, bytes now, processor seconds."""
@@ -291,6 +305,7 @@ class LuaIsolate:
     def _give(self, *names: str) -> tuple[bytes, ...]:
         """Those of these parts that were not given yet: name and code, one after the other."""
         lacking = [(name, self._lacking.pop(name)) for name in names if name in self._lacking]
+        self._grown = self._grown or bool(lacking)
         return tuple(item for name, code in lacking for item in (name.encode(), code))
 
     def _go(self, door: bytes, *args: Any) -> Answer:
@@ -353,7 +368,7 @@ class LuaIsolate:
                 lacks += self._give("composites", told[i + 2].decode())
             elif kind == b"limit":
                 self._over = self._limit_error(told[i + 2].decode())
-                self._over.frames = _frames(told[i + 3])
+                self._over.frames = frames_of(told[i + 3])
             else:
                 self._entries.discard(number)
                 failed = self._failure(told[i + 2]) if kind == b"fail" else None
@@ -366,6 +381,11 @@ class LuaIsolate:
             self._peak = self._used
         if self._used > self._crowded:
             self._relieve(answer)
+        elif self._grown and told[0] == WAITING:
+            # Before it waits, maybe for long: what loading a part leaves is a third of the state.
+            self._grown = False
+            self._lua.gccollect()
+            self._used = self._lua.get_memory_used()
         if lacks and self._over is None:
             return self._step(b"supply", lacks, answer)
         return int(told[0])
@@ -417,7 +437,7 @@ class LuaIsolate:
             return False, b"the source is not valid UTF-8"
         except ScriptSyntaxError as error:
             return False, str(error).encode()
-        self._chunks.add(_short(shown))
+        self._chunks.add(short(shown))
         return True, code.encode()
 
     def _crash(self, error: Exception) -> LlmspellError:
@@ -428,17 +448,6 @@ class LuaIsolate:
     def _position(self, text: str) -> tuple[Frame, ...]:
         # A script may raise any text: only the names of what was loaded are positions.
         return position(text, self._chunks)
-
-    def _tail_call(self, called: str) -> tuple[Frame, ...]:
-        """Where `return fs.read(path)` stands: a tail call leaves no frame of its own.
-
-        Known for sure only when the program has one such line.
-        """
-        name, source = self._program
-        verb = re.escape(called.rpartition(".")[2])
-        wanted = re.compile(rf"\breturn\s+({re.escape(called)}|[\w.]+:{verb})\b")
-        found = [n for n, line in enumerate(source.split("\n"), 1) if wanted.search(line)]
-        return (Frame(name, found[0]),) if len(found) == 1 else ()
 
     def _limit_error(self, name: str) -> LimitExceeded:
         value = getattr(self._limits, name)
@@ -478,7 +487,7 @@ class LuaIsolate:
                 code=report.get("code"),
                 capability=capability,
                 retryable=report["retryable"],
-                frames=frames or self._tail_call(report.get("called", "")),
+                frames=frames or tail_call(report.get("called", ""), *self._program),
             )
         if report["kind"] == "value":
             message = str(message or raised.get("message") or f"the script raised {report['type']}")
@@ -489,12 +498,3 @@ class LuaIsolate:
             if not frames or frames[0][:2] != position[0][:2]:
                 frames = position + frames
         return ScriptRuntimeError(absence(message, self._sandbox), frames=frames)
-
-
-def _short(name: str) -> str:
-    """How Lua shows the name of a chunk in messages: 59 bytes at most."""
-    return name.encode()[:59].decode(errors="ignore")
-
-
-def _frames(told: bytes) -> tuple[Frame, ...]:
-    return tuple(Frame(*frame) for frame in json.loads(told))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from collections.abc import Container
 from functools import cache
@@ -92,6 +93,27 @@ def position(text: str, names: Container[str]) -> tuple[Frame, ...]:
     name, _, line = head.rpartition(":")
     known = colon and name in names and re.fullmatch("[0-9]{1,9}", line)
     return (Frame(name, int(line)),) if known else ()
+
+
+def tail_call(called: str, name: str, source: str) -> tuple[Frame, ...]:
+    """Where `return fs.read(path)` stands in a program: a tail call leaves no frame of its own.
+
+    Known for sure only when the program has one such line.
+    """
+    verb = re.escape(called.rpartition(".")[2])
+    wanted = re.compile(rf"\breturn\s+({re.escape(called)}|[\w.]+:{verb})\b")
+    found = [n for n, line in enumerate(source.split("\n"), 1) if wanted.search(line)]
+    return (Frame(name, found[0]),) if len(found) == 1 else ()
+
+
+def frames_of(told: bytes) -> tuple[Frame, ...]:
+    """The frames that a state tells of."""
+    return tuple(Frame(*frame) for frame in json.loads(told))
+
+
+def short(name: str) -> str:
+    """How Lua shows the name of a chunk in messages: 59 bytes at most."""
+    return name.encode()[:59].decode(errors="ignore")
 
 
 NIL = re.compile(

@@ -2,10 +2,12 @@
 
 prelude(module)              the chunk a state runs, and the parts it can load, compiled
 part(module, name)           one part, compiled
+lazy(module, surface)        what the host gives to a state when it first needs it, compiled
 readers(payload)             the parts that read a value in text form
 surface(names)               the bound names as the prelude reads them
 nested(surface)              the names of namespaces inside others
 wanted(surface, words)       those of them a program mentions
+enumerates(code)             whether it may reach members of a table that it does not mention
 needs_parts(module, code)    whether it can reach what only a part holds
 needs_builtins(words)        whether it mentions what only the larger chunk holds
 """
@@ -30,6 +32,9 @@ WRAPPED = frozenset(
     {"collectgarbage", "getmetatable", "rawset", "setmetatable", "xpcall"}
 )  # fmt: skip
 """The globals it makes."""
+
+ENUMERATING = frozenset({"foreach", "next", "pairs", "rawget"})
+"""The functions that give members of a table which a program does not mention."""
 
 LAZY = ("composites", "handles", "reports")
 """Files that the host gives to a state when it first needs what they hold."""
@@ -67,18 +72,28 @@ def surface(names: Mapping[str, Signature]) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def wanted(surface: bytes, words: str) -> bytes:
-    """The lines of the surface whose alias, or every name of whose namespace, is among `words`."""
+def wanted(surface: bytes, words: str, members: bool = True) -> bytes:
+    """The lines of the surface whose alias, or every name of whose namespace, is among `words`.
+
+    members: all of a namespace; else those among `words` too, and all where there is none of them.
+    """
     if words == "*":
         return surface
     used = set(words.split())
-    lines = []
+    lines, mentioned = {}, set()
     for line in surface.decode().split("\n"):
         name, _, rest = line.partition("\t")
-        namespace, _, _ = name.rpartition(".")
-        if used.issuperset(namespace.split(".")) or rest.rpartition("\t")[2] in used:
-            lines.append(line)
-    return ("\n" + "\n".join(lines) + "\n").encode()
+        namespace, _, verb = name.rpartition(".")
+        aliased = rest.rpartition("\t")[2] in used
+        if used.issuperset(namespace.split(".")) or aliased:
+            lines[line] = namespace, aliased or verb in used
+            if lines[line][1]:
+                mentioned.add(namespace)
+    kept = [
+        line for line, (namespace, named) in lines.items()
+        if members or named or namespace not in mentioned
+    ]  # fmt: skip
+    return ("\n" + "\n".join(kept) + "\n").encode()
 
 
 @lru_cache(maxsize=8)
@@ -96,6 +111,16 @@ def needs_parts(module: str, code: str) -> bool:
     """
     _, words, body = code.split("\n", 2)
     return words == "*" or "[" in body or not _part_words(module).isdisjoint(words.split())
+
+
+@lru_cache(maxsize=256)
+def enumerates(code: str) -> bool:
+    """Whether a program may reach members of a table that it does not mention.
+
+    It needs an index that is worked out for that, or a function that goes through tables.
+    """
+    _, words, body = code.split("\n", 2)
+    return words == "*" or "[" in body or not ENUMERATING.isdisjoint(words.split())
 
 
 def needs_builtins(words: str) -> bool:
@@ -133,13 +158,11 @@ class Prelude(NamedTuple):
     """The prelude compiled for one Lua version. Its bytecode never leaves this process.
 
     chunk, small: what a state runs first, with and without BUILTINS.
-    lazy: the parts of LAZY by name.
     parts: name and code of those of PARTS, one after the other.
     """
 
     chunk: bytes
     small: bytes
-    lazy: dict[str, bytes]
     parts: tuple[bytes, ...]
 
 
@@ -152,9 +175,18 @@ def prelude(module: str) -> Prelude:
     return Prelude(
         chunk,
         bytes(dump(b"\n".join(texts.values()))),
-        {name: part(module, name) for name in LAZY},
         tuple(item for name in PARTS for item in (name.encode(), part(module, name))),
     )
+
+
+@lru_cache(maxsize=64)
+def lazy(module: str, surface: bytes) -> dict[str, bytes]:
+    """The parts of LAZY by name. That of handles has the lines of the surface that are methods."""
+    parts = {name: part(module, name) for name in LAZY if name != "handles"}
+    methods = [line for line in surface.split(b"\n") if line and line.split(b"\t")[2]]
+    code = b"return (function(...) %s end)(..., [==[\n\n%s\n]==])"
+    code %= _file("handles"), b"\n".join(methods)
+    return parts | {"handles": dumped(module, code)}
 
 
 @cache

@@ -338,13 +338,17 @@ class Vm:
         return self.call(how, function, self._nothing, self._room, at, len(text))
 
     def turn(self, message: bytes) -> bytes:
-        """One turn of the prelude: takes a message, does what can be done, gives the events."""
+        """One turn of the prelude: takes a message, does what can be done, gives the events.
+
+        Raises Trapped, and MemoryError where there is no room to take the message.
+        """
         self._unfold()
         ticking.enter(self)
         try:
             self._ticks = 0
             self._store.set_epoch_deadline(1)
-            self._cross("turn", self._image.door, message)
+            if self._cross("turn", self._image.door, message) != OK and not self.is_stopped():
+                raise MemoryError  # the door throws nothing else; what it was told is lost
             self._tell()
             return self.collect()
         finally:

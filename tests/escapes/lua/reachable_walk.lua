@@ -9,7 +9,7 @@ local allowed = {
     tonumber tools tostring type unpack usage utf8 workflow xml xpcall yaml]],
   coroutine = "close create isyieldable resume running status wrap yield",
   debug = "traceback",
-  io = "read write",
+  io = "ask read write",
   math = [[abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max
     maxinteger min mininteger mod modf pi pow rad random randomseed sin sinh sqrt tan tanh tointeger
     type ult]],

@@ -88,6 +88,7 @@ end
 
 function env.getmetatable(v)
   if type(v) == "table" then return getmetatable(v) end
+  return nil
 end
 
 function env.collectgarbage(option)
@@ -124,7 +125,7 @@ for k, v in next, {
   co_close = coroutine.close, yield = yield, running = coroutine.running, yieldable = yieldable,
   TOKEN = TOKEN, LOAD = LOAD, WAIT = WAIT, LONG = 1024, env = env, base = base, parked = parked,
   fault_meta = fault_meta, suspend = suspend, within_text = within_text, spawn = spawn, drop = drop,
-  settle = settle, push = push, fault = fault, write_promise = write_promise, alive_entry = alive_entry,
+  settle = settle, push = push, fault = fault, write_promise = write_promise, alive_entry = alive_entry, ask = ask,
   copy = copy, guarded = guarded, call = call, unguarded = unguarded, open = open, counted = counted,
   rawset = rawset, set_metatable = debug.setmetatable, getinfo = getinfo, getlocal = debug.getlocal, getupvalue = getupvalue,
   running_task = function() return current end,

@@ -16,7 +16,7 @@ local byte, char, sub, sort, floor, huge, mathtype, utf8char =
 
 -- To text, with raw access only. ----------------------------------------------------------------
 
-local MAX_NODES = 100000
+local MAX_NODES, FEW = 100000, 6                   -- of few values each text is looked at by itself
 local function_ids = {}
 
 -- What is being written: pieces of text and how many, values seen, and the way to this one.
@@ -170,7 +170,7 @@ function encode(v, depth)
   local kind, text = type(v), nil
   nodes = nodes + 1
   if nodes > MAX_NODES then refuse(depth, "is one of more than " .. MAX_NODES .. " values") end
-  if kind == "string" and #v < 1024 then
+  if kind == "string" and nodes > FEW and #v < 1024 then
     out[size + 1], out[size + 2], out[size + 3] = '"', v, '"'
     size, text_count = size + 3, text_count + 1
     texts[text_count] = v
@@ -206,9 +206,10 @@ function encode(v, depth)
   out[size] = text
 end
 
--- Gives the text of one value, or nil and what is wrong with it under the name `called`.
-local function to_text(v, called)
-  out, size, nodes, path, seen = {}, 0, 0, {}, {}
+-- Gives the text of one value and how many values there are with the `before`, or nil and what is
+-- wrong with it under the name `called`.
+local function to_text(v, called, before)
+  out, size, nodes, path, seen = {}, 0, before or 0, {}, {}
   texts, text_count, unread = {}, 0, 1
   local ok, e = pcall(encode, v, 1)
   if ok and text_count > 0 then look_at_texts() end
@@ -216,7 +217,7 @@ local function to_text(v, called)
   out, path, seen, texts = nil, nil, nil, nil
   if key_count > MAX_KEYS then forget_keys() end
   if nodes > 1000 then look() end
-  if ok then return text end
+  if ok then return text, nodes end
   checked(false, e)                                -- ends the run if that was the reason
   if type(e) ~= "table" then error(e, 0) end
   return nil, called .. e[1] .. " " .. e[2]

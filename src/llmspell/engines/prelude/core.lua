@@ -8,7 +8,7 @@
 -- A task that must wait yields TOKEN and a reason; coroutine.* is wrapped so that this passes
 -- through the script's own coroutines up to the scheduler, and out to the host.
 
-local surface = ...
+local surface = ""                                 -- the lines of the capabilities that are bound
 local parts, made = {}, {}                         -- name -> bytecode of a part, and what it gave
 local max_steps, max_tasks                         -- told when the program starts
 local soft_steps, soft_memory                      -- where the host is to have a look: steps, kilobytes
@@ -155,6 +155,12 @@ end
 local plain                                        -- text of a value that holds no other
 
 local MAX_LEVELS = 500                             -- finding one takes as many steps as it is deep
+
+-- Names of the script may be any bytes, or cut in the middle of a character.
+local function shown(name)
+  return find(name, "[\128-\255]") and byte(plain(name)) ~= 34 and gsub(name, "[\128-\255]", "?") or name
+end
+
 local function script_frames(co)
   local frames, level = {}, 0
   while #frames < 20 and level < MAX_LEVELS do
@@ -162,7 +168,7 @@ local function script_frames(co)
     if co then info = getinfo(co, level, "Sln") else info = getinfo(level + 2, "Sln") end
     if not info then break end
     if info.currentline > 0 then                  -- this chunk is stripped: it has no lines
-      frames[#frames + 1] = { info.short_src, info.currentline, sub(info.name or "", 1, 100) }
+      frames[#frames + 1] = { shown(info.short_src), info.currentline, shown(sub(info.name or "", 1, 100)) }
     end
     level = level + 1
   end

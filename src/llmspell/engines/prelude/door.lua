@@ -55,7 +55,7 @@ local function start(id, f)
   entry.main = spawn(entry, f)
 end
 
-inside.stub, inside.LINE = stub, LINE              -- for the methods of handles
+inside.stub = stub                                 -- for the methods of handles
 
 function doors.run(id, program, name, wanted, params, seed, steps, soft, kilobytes, tasks, depth, ...)
   supply(...)
@@ -63,6 +63,7 @@ function doors.run(id, program, name, wanted, params, seed, steps, soft, kilobyt
   randomseed(seed)
   if furnish then furnish(match(program, "^%S+\n([^\n]*)\n")) end
   bind(wanted)
+  surface, inside.surface = wanted, wanted
   gc("restart")
   gc("collect")
   local fits, value = pcall(decode, params)

@@ -75,7 +75,7 @@ local inside = {
   look = look, checked = checked, lists = lists, handles = handles, promises = promises,
   functions = functions, plain = plain, quote = quote, is_utf8 = is_utf8, null = null, need = need,
   faults = faults, to_text = to_text, script_frames = script_frames, co_status = co_status,
-  finish = finish, weak = weak, hooks = hooks, event = event, gc = gc, surface = surface,
+  finish = finish, weak = weak, hooks = hooks, event = event, gc = gc,
   newproxy = newproxy, raw_metatable = raw_metatable,
 }
 

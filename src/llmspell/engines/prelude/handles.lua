@@ -2,18 +2,19 @@
 -- and is the same one as long as the script holds it. When it does so no more, the host is told, with
 -- how often the handle had come: one that is on its way just then must not be closed.
 
-local inside = ...
-local next, setmetatable, gmatch, concat, bad, show, handles, weak, hooks, event, gc, surface, stub, LINE,
-  newproxy =
-  inside.next, inside.setmetatable, inside.gmatch, inside.concat, inside.bad, inside.show,
-  inside.handles, inside.weak, inside.hooks, inside.event, inside.gc, inside.surface, inside.stub,
-  inside.LINE, inside.newproxy
+local inside, METHODS = ...                        -- the lines of the capabilities that are methods
+local type, setmetatable, find, gsub, gmatch, match, concat, bad, show, handles, weak, hooks, event, gc,
+  stub, newproxy =
+  inside.type, inside.setmetatable, inside.find, inside.gsub, inside.gmatch, inside.match, inside.concat,
+  inside.bad, inside.show, inside.handles, inside.weak, inside.hooks, inside.event, inside.gc,
+  inside.stub, inside.newproxy
 
 local proxies = setmetatable({}, { __mode = "v" }) -- id -> proxy
 local times = setmetatable({}, weak)               -- mark -> how often it came, if more than once
 local marks, ids = setmetatable({}, weak), setmetatable({}, weak)
 local gone, count = {}, 0                          -- what the host is to be told at the end of the turn
 local open, most = 0, 1000
+local LONGEST = 100                                -- characters of the name of a method
 
 -- Runs in the collector, which must not wait or fail: it only makes a note.
 local function forget(mark)
@@ -30,16 +31,21 @@ local function read_only(t, k) bad("cannot set " .. show(k) .. ": a handle is re
 
 local methods = {}                                 -- handle kind -> metatable
 local function methods_of(kind)
-  local own = {}
+  local rest = "\t[^\t\n]*\t" .. gsub(kind, "%p", "%%%0") .. "\t"
+  -- A kind has many methods, of which a program uses few: they are made when first asked for.
+  local own = setmetatable({}, { __index = function(made, verb)
+    if type(verb) ~= "string" or #verb > LONGEST or not find(verb, "^[%w_]+$") then return nil end
+    local name, role = match(METHODS, "\n([^\t\n]+%." .. verb .. ")" .. rest .. "([^\t\n]*)")
+    local f = name and stub(name, role) or nil
+    made[verb] = f
+    return f
+  end })
   local meta = { __index = own, __newindex = read_only, __name = kind, __metatable = false, __gc = forget }
-  for name, _, verb, method_of, role in gmatch(surface, LINE) do
-    if method_of == kind then
-      local f = stub(name, role)
-      own[verb] = f
-      -- The generic for passes its state and control variable too.
-      if role == "iterate" then meta.__call = function(handle) return f(handle) end
-      elseif role == "close" then meta.__close = function(handle) return f(handle) end end
-    end
+  for name, role in gmatch(METHODS, "\n([^\t\n]+)" .. rest .. "(%a+)") do
+    local f = stub(name, role)
+    -- The generic for passes its state and control variable too.
+    if role == "iterate" then meta.__call = function(handle) return f(handle) end
+    elseif role == "close" then meta.__close = function(handle) return f(handle) end end
   end
   methods[kind] = meta
   return meta
@@ -78,4 +84,4 @@ function hooks.tell()
   for i = 1, last, 1000 do event("drop", 0, concat(told, " ", i, i + 999 < last and i + 999 or last), false) end
 end
 
-return { new = new }
+return { new = new, methods = METHODS }

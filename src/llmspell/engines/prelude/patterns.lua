@@ -246,9 +246,11 @@ local function aim(plan, firsts)
     local front, final = "%f" .. class_of(leading.set), #items - 1
     plan.fronted, plan.front, plan.frontier = front .. plan.body, leading.set, front
     while items[final].op == CLOSE do final = final - 1 end
-    -- Whether no match ends within such a run, where the next would have to start.
-    local clean = items[final].final and not leading.set[0]
+    -- Whether no match ends within such a run, where the next would have to start. What a NUL may be
+    -- part of has no front at the start of the text.
+    local clean = items[final].final
     if items[#items - 1].op == LAST then clean, final = true, nil end
+    clean = clean and not leading.set[0]
     for c in next, leading.set do clean = clean and (not final or items[final].set[c]) end
     if clean then plan.clean = front end
   end

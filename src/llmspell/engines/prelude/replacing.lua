@@ -202,7 +202,7 @@ return function(s, pattern, replacement, max)
       return by_batch(work, (front or "") .. plan.told, replacement, most)
     end
     if mode ~= IN_C and not front or much then
-      if mode == IN_C and not plan.linear then work.mode = work.one <= BUDGET and 2 or 3 end
+      if mode == IN_C and (plan.broken or not plan.linear) then work.mode = work.one <= BUDGET and 2 or 3 end
       if kind == "string" then return by_text(work, replacement, most) end
       return by_value(work, replacement, most)
     end

@@ -39,8 +39,10 @@ local function report(e, co, text)
     if type(message) == "string" then said.message = clipped(message) end
     local code = type(e) == "table" and rawget(e, "code")
     if type(code) == "string" then said.code = clipped(code) end
-    said.kind, said.type, said.value = "value", type(e), (to_text(e, "error"))
-    said.message = text or said.message
+    local value = to_text(e, "error")
+    said.kind, said.type = "value", type(e)
+    if value and #value <= 1048576 then said.value = value end
+    if text then said.message = clipped(text) end
   end
   return to_text(said, "error") or '{"kind":"error","message":"an error that cannot be told"}'
 end

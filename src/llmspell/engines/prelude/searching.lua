@@ -3,10 +3,10 @@
 
 local inside = ...
 local string, type, select, unpack, find, match, gmatch, gsub, look, counted, getinfo, error, pcall,
-  setmetatable, weak =
+  setmetatable, weak, floor =
   inside.string, inside.type, inside.select, inside.unpack, inside.find, inside.match,
   inside.gmatch, inside.gsub, inside.look, inside.counted, inside.getinfo, inside.error,
-  inside.pcall, inside.setmetatable, inside.weak
+  inside.pcall, inside.setmetatable, inside.weak, inside.math.floor
 local byte, sub = string.byte, string.sub
 local patterns, matching = inside.need("patterns"), inside.need("matching")
 local planned, decide = patterns.planned, patterns.decide
@@ -135,9 +135,10 @@ local function find_plain(s, needle, i)
       if same(s, base + a, needle) then return base + a, base + a + width - 1 end
       from = a + 1
     end
-    if base == 0 and piece == s then return nil end
+    if base == 0 and piece == s then break end
     i = i + WINDOW
   end
+  return nil                                       -- not nothing at all: C gives a value
 end
 
 -- What scripts call. ----------------------------------------------------------------------------
@@ -147,7 +148,9 @@ local careful = {}
 local function search(f, whole, s, pattern, init, plain)
   local text, p = texts(s, pattern)
   local at = init or 1
-  if text and p and not (at == 1 or type(at) == "number" and at > 0 and at <= #text and at % 1 == 0) then
+  if at == 1 or type(at) == "number" and at > 0 and text and at <= #text and at % 1 == 0 then
+    at = floor(at)                                 -- 2.0 stands for 2, in what is given back too
+  elseif text and p then
     local ok, found = pcall(match, text, "()", init)
     if ok and not found then return nil end
     at = ok and found

@@ -34,7 +34,7 @@ local function members(text)
     local c = byte(text, i)
     if c == 37 then
       local named = sub(text, i, i + 1)
-      if find(named, "%a", 2) then
+      if find(named, "[^bf%A]", 2) then            -- %b and %f are letters in here
         for k in next, members(named) do set[k] = true end
       else
         set[byte(named, 2)] = true

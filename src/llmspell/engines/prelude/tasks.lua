@@ -178,7 +178,8 @@ end
 
 -- What a parameter is called, for an error message.
 local function param(name, i)
-  local params = match(surface, "\n" .. gsub(name, "%.", "%%.") .. "\t([^\t]*)\t")
+  local line = "\n" .. gsub(name, "%.", "%%.") .. "\t([^\t]*)\t"
+  local params = match(surface, line) or made.handles and match(made.handles.methods, line)
   for word in gmatch(params or "", "[^,]+") do
     i = i - 1
     if i == 0 then return word end
@@ -188,14 +189,15 @@ end
 
 local function encode_args(name, count, ...)
   if count == 0 then return "[]" end
-  local args = { ... }
+  local args, values = { ... }, 0
   for i = 1, count do
-    local text, why = to_text(args[i], "")
+    local text, told = to_text(args[i], "", values)
+    if text and told > 100000 then text, told = nil, " is one of more than 100000 values" end
     if not text then
-      fault({ class = "BadArgument", code = "bad_argument", message = name .. ": " .. param(name, i) .. why,
+      fault({ class = "BadArgument", code = "bad_argument", message = name .. ": " .. param(name, i) .. told,
         capability = name, retryable = false })
     end
-    args[i] = text
+    args[i], values = text, told
   end
   return "[" .. concat(args, ",", 1, count) .. "]"
 end

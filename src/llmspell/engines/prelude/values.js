@@ -7,6 +7,7 @@ const { keys: keysOf, getPrototypeOf, setPrototypeOf, defineProperty, freeze, cr
 const { isSafeInteger, isFinite: isFiniteNumber, isInteger } = Number;
 const bind = Function.prototype.call.bind.bind(Function.prototype.call);
 const wellFormed = bind(String.prototype.isWellFormed);
+const toWellFormed = bind(String.prototype.toWellFormed);
 const startsWith = bind(String.prototype.startsWith);
 const includes = bind(String.prototype.includes);
 const slice = bind(String.prototype.slice);

@@ -75,11 +75,12 @@ function plain(v)
   if kind == "nil" or rawequal(v, null) then return "null" end
 end
 
--- Gives the text of one value, or nil and what is wrong with it under the name `called`.
-local function to_text(v, called)
+-- Gives the text of one value and how many values there are with the `before`, or nil and what is
+-- wrong with it under the name `called`.
+local function to_text(v, called, before)
   local text = plain(v)
-  if text then return text .. "" end
-  return (need("composites") or ask("composites")).to_text(v, called)
+  if text then return text .. "", (before or 0) + 1 end
+  return (need("composites") or ask("composites")).to_text(v, called, before)
 end
 
 -- Text to values. The host made the text, so it is well formed, and gives what reads composites first.

@@ -75,10 +75,46 @@ function line(values) {
 }
 
 hidden(globalThis, "print", (...values) => write(`${line(values)}\n`));
+
+const { parseInt: parseInt_, parseFloat: parseFloat_, Number: Number_ } = globalThis;
+const numeral = (read) => (v) => {
+  if (typeof v === "bigint") return `${v}n`;
+  return typeof v === "symbol" || (typeof v === "object" && v !== null) ? "NaN" : shown(read(v), 0);
+};
+const fills = {
+  __proto__: null,
+  s: (v) => shown(v, 0, new Set()),
+  d: numeral((v) => Number_(v)),
+  i: numeral((v) => parseInt_(v, 10)),
+  f: numeral((v) => parseFloat_(v)),
+  j: (v) => quoteJson(v) ?? "undefined",
+  o: (v) => shown(v, 1, new Set()),
+  O: (v) => shown(v, 1, new Set()),
+  c: () => "",
+};
+
+// What a console says: places such as %s in a first text are filled as Node fills them.
+function said(values) {
+  const form = values[0];
+  if (values.length < 2 || typeof form !== "string" || !includes(form, "%")) return line(values);
+  const parts = bare([]), rest = bare([]), pieces = split(form, "%");
+  let used = 1;
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i], fill = i && fills[piece[0]];
+    if (!i) parts[i] = piece;
+    else if (piece === "" && i + 1 < pieces.length) parts[i] = `%${pieces[++i]}`;
+    else if (fill && used < values.length) parts[i] = fill(values[used++]) + slice(piece, 1);
+    else parts[i] = `%${piece}`;
+  }
+  for (let i = used; i < values.length; i++) rest[rest.length] = values[i];
+  const text = join(parts, "");
+  return rest.length ? `${text} ${line(rest)}` : text;
+}
+
 const console = {};
 for (const [name, level] of [["log", ""], ["info", ""], ["debug", "debug"], ["warn", "warn"], ["error", "error"], ["trace", "debug"]]) {
   const log = level && namespaces.log?.[level];
-  console[name] = log ? (...values) => { log(line(values)); } : (...values) => write(`${line(values)}\n`);
+  console[name] = log ? (...values) => { log(said(values)); } : (...values) => write(`${said(values)}\n`);
 }
 console.assert = (fine, ...values) => { if (!fine) console.error(line(["assertion failed", ...values])); };
 console.table = console.dir = console.log;
