@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -80,15 +81,16 @@ def first(isolation: str) -> float:
 
 
 async def round_trip(isolation: str) -> float:
-    """Median-of-runs microseconds of a host call with 1 KB each way."""
-    source = """
-        local text, count = ('x'):rep(1000), 2000
-        local began = time.now()
-        for i = 1, count do json.encode(text) end
-        return (time.now() - began) / count * 1e6
-    """
-    async with Session(isolation=isolation) as session:
-        return median([float((await session.run(source)).value) for _ in range(7)])
+    """Median microseconds from one host call with 1 KB each way to the next."""
+    source = "local text = ('x'):rep(1000) for i = 1, 10000 do json.encode(text) end"
+    seen: list[float] = []
+    async with Session(
+        isolation=isolation, on_call=lambda _: seen.append(time.perf_counter())
+    ) as session:
+        await session.run(source)
+        seen.clear()
+        await session.run(source)
+    return median([(after - before) * 1e6 for before, after in pairwise(seen)])
 
 
 def echo() -> float:

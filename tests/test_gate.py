@@ -221,7 +221,7 @@ def test_an_unknown_name_suggests_a_known_one() -> None:
 def test_a_call_is_denied_before_its_arguments_are_read(kind: str) -> None:
     error = House("llm", "!env").refused(f"test.{kind}", b"not even JSON")
     assert type(error) is Denied
-    assert error.message == "no grant for env; allow it with --allow env"
+    assert error.message == "no grant for env; allow it with --allow env:NAME"
     assert error.capability == f"test.{kind}"
 
 

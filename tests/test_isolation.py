@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ from llmspell import (
 from llmspell.engines import engine
 from llmspell.errors import Frame
 from llmspell.host.settings import Settings
-from llmspell.runtime import isolation
+from llmspell.runtime import channel_end, isolation
 from llmspell.runtime.catalogue import signatures
+from llmspell.runtime.channel_end import Channel
 from llmspell.runtime.frames import (
     LENGTH,
     MAX_FRAME,
@@ -97,12 +99,18 @@ def alive(pid: int) -> bool:
         return False
 
 
+def kill(pids: Iterable[int]) -> None:
+    """SIGKILL for each that is still there: one may end by itself in the meantime."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def kill_workers() -> None:
     """SIGKILL for every worker there is, the spare one too."""
     process = zygote()._process
     assert process is not None
-    for pid in children(process.pid):
-        os.kill(pid, signal.SIGKILL)
+    kill(children(process.pid))
 
 
 async def sing(within: Session) -> None:
@@ -112,7 +120,7 @@ async def sing(within: Session) -> None:
 
 async def error_of(run: Awaitable[Any]) -> LlmspellError:
     with pytest.raises(LlmspellError) as caught:
-        await asyncio.wait_for(run, 10)
+        await asyncio.wait_for(run, PATIENCE)
     return caught.value
 
 
@@ -231,6 +239,42 @@ def test_what_is_no_value_is_refused(text: str) -> None:
         check_text(text)
 
 
+def test_others_have_a_turn_between_the_check_and_the_reading_of_a_large_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Any] = []
+
+    class Listener:
+        def heard(self, message: list[Any]) -> None:
+            told.append(("heard", message[1]))
+
+        def gone(self, message: list[Any] | None) -> None:
+            told.append("gone")
+
+        broken = gone
+
+    def checking(text: str) -> bytes:
+        told.append(("checked", len(text)))
+        asyncio.get_running_loop().call_soon(told.append, "another's turn")
+        return check_text(text)
+
+    async def listen() -> None:
+        ours, theirs = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        with theirs:
+            frames = [pack("call", 1, "x", '"small"'), pack("call", 2, "x", f'"{"l" * 20000}"')]
+            theirs.sendall(b"".join([*frames, pack("cancel", 2)]))
+        await loop.create_connection(lambda: Channel(Listener(), loop), sock=ours)  # type: ignore[arg-type]
+        while "gone" not in told:
+            await asyncio.sleep(0.001)
+
+    monkeypatch.setattr(channel_end, "check_text", checking)
+    asyncio.run(asyncio.wait_for(listen(), PATIENCE))
+    shown = [("checked", 7), ("heard", 1), ("checked", 20002), "another's turn", "another's turn",
+             ("heard", 2), ("heard", 2)]  # fmt: skip
+    assert told[: told.index("gone")] == shown
+
+
 def test_the_exit_frame_is_found_behind_a_frame_that_was_cut_off() -> None:
     for status in (0, 9, 139, 65280):
         for before in (b"", pack("print", "x"), pack("print", "x" * 100)[:50], LENGTH.pack(2**31)):
@@ -254,6 +298,16 @@ def test_errors_cross_whole() -> None:
                  tell_error(InternalError("m")) | {"frames": [[1]]}):  # fmt: skip
         with pytest.raises(ProtocolError):
             read_error(told)
+
+
+def test_an_error_that_is_too_large_with_its_value_is_told_without_it() -> None:
+    quotes = "('\"'):rep(%d)"
+    source = (
+        f"error({{message = {quotes % 65000}, code = {quotes % 65000}, data = {quotes % 392000}}})"
+    )
+    error = session().attempt_sync(source).error
+    assert isinstance(error, ScriptRuntimeError)
+    assert (error.message, error.value) == ('"' * 65000, None)
 
 
 # Workers that die.
@@ -303,9 +357,11 @@ def test_a_worker_killed_before_a_frame_reaches_it(
 )  # fmt: skip
 def test_a_worker_killed_while_it_works_or_waits(source: str) -> None:
     async def main() -> None:
-        async with session() as s:
+        begun = asyncio.Event()
+        async with session(output=lambda text: begun.set()) as s:
             await sing(s)
-            run = asyncio.create_task(s.run(source))
+            run = asyncio.create_task(s.run(f"print('begun') sleep(0) {source}"))
+            await asyncio.wait_for(begun.wait(), PATIENCE)
             await asyncio.sleep(0.2)
             began = time.monotonic()
             kill_workers()
@@ -408,6 +464,10 @@ def hostile(reply: Reply) -> IsolatedEngine:
     return IsolatedEngine("lua", launch)
 
 
+def frame(raw: bytes) -> bytes:
+    return LENGTH.pack(len(raw)) + raw
+
+
 STATE = pack("state", 1, False, 1, 1, 1, 1, 0.1, [])
 
 
@@ -448,6 +508,11 @@ BROKEN: dict[str, Reply] = {
     "drops half a handle": once(pack("drop", [1])),
     "drops what is no handle": once(pack("drop", ["1", 1])),
     "drops a handle less than once": once(pack("drop", [1, -5])),
+    "output of half a character": once(STATE + frame(b'["print","\\ud83d"]')),
+    "a call with half a character": once(frame(b'["call",1,"log.info"]\n["\\uD83D"]')),
+    "a place that is half a character": once(
+        frame(b'["state",1,false,1,1,1,1,0.1,[["\\udc00",1,""]]]')
+    ),
     "flood of drops": flood(pack("drop", [1, 0])),
     "output of nothing": once(pack("print", "")),
     "flood of states": flood(STATE),
@@ -460,7 +525,7 @@ BROKEN: dict[str, Reply] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_worker_that_breaks_the_protocol(what: str) -> None:
     async def main() -> None:
-        async with session(engine=hostile(BROKEN[what]), limits={"time": 1}) as s:
+        async with session(engine=hostile(BROKEN[what]), limits={"time": 10}) as s:
             error = await error_of(s.run("return 1"))
             assert isinstance(error, SpellCrashed)
         async with session() as s:
@@ -485,7 +550,8 @@ def test_a_worker_that_breaks_the_protocol(what: str) -> None:
 )  # fmt: skip
 def test_a_worker_within_the_protocol_meets_the_limits(what: Reply, limit: type) -> None:
     async def main() -> None:
-        bounds = {"time": 1, "output": 2000, "calls": 100}
+        patience = 1 if limit is TimeLimit else PATIENCE  # a busy machine is slow to count
+        bounds = {"time": patience, "output": 2000, "calls": 100}
         async with session(engine=hostile(what), limits=bounds) as s:
             assert type(await error_of(s.run("return 1"))) is limit
 
@@ -534,6 +600,18 @@ def nothing_left() -> Iterator[None]:
 async def one() -> None:
     async with session() as s:
         await sing(s)
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_nobody_stays_awake_for_a_worker_that_is_silent() -> None:
+    async def spent() -> float:
+        async with Session(isolation="process") as session:
+            await session.run("json.encode(1)")
+            before = time.process_time()
+            await session.run("for i = 1, 50 do json.encode(i) end sleep(1)")
+            return time.process_time() - before
+
+    assert asyncio.run(spent()) < 0.6
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -618,8 +696,7 @@ def test_workers_that_are_spawned() -> None:
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
             await asyncio.sleep(1)
-            for pid in set(children(os.getpid())) - own:
-                os.kill(pid, signal.SIGKILL)
+            kill(set(children(os.getpid())) - own)
             error = await error_of(run)
             assert isinstance(error, SpellCrashed)
             assert error.signal == signal.SIGKILL

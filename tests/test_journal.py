@@ -133,7 +133,13 @@ def test_a_file_holds_one_call_a_line_as_soon_as_it_is_answered(journal: Path) -
         "value": '"1970-01-01T00:00:00+00:00"',
         "seeds": [result.seed],
     }
-    assert set(found[2]["error"]) >= {"type", "code", "message", "retryable"}
+    assert found[2]["error"] == {
+        "type": "BadArgument",
+        "code": "bad_argument",
+        "message": found[2]["error"]["message"],
+        "frames": [],
+        "capability": "json.decode",
+    }
     assert [call.name for call in result.calls] == [line["call"] for line in found]
 
 
@@ -422,3 +428,65 @@ def test_recording_and_replaying_exclude_each_other(journal: Path) -> None:
     with pytest.raises(UsageError, match="record and replay exclude each other"):
         Session(record=journal, replay=journal)
     assert not journal.exists()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"value": "[" * 20_000 + "]" * 20_000},
+        {"value": "[" * 40 + "]" * 40},
+        {"value": "NaN"},
+        {"value": "[1e999]"},
+        {"value": "9" * 40},
+        {"value": '"\\ud800"'},
+        {"value": '{"\\u0000bytes":5}'},
+        {"value": '{"\\u0000handle":["agent",1e300]}'},
+        {"args": '["\ud800"]', "value": "1"},
+        {"error": {"type": "Denied", "code": "\ud800", "message": "m", "retryable": False}},
+        {"error": {"type": "Denied", "code": "c", "message": "\ud800", "retryable": False}},
+    ],
+)
+def test_an_answer_that_no_call_can_have_is_the_callers_error(said: Any, journal: Path) -> None:
+    journal.write_text(json.dumps({"call": "time.iso", "args": "[0]"} | said) + "\n")
+    with pytest.raises(UsageError, match="line 1 is not a recorded call"):
+        replayed(journal, "return time.iso(0)")
+
+
+def test_a_line_that_is_nested_very_deep_is_the_callers_error(journal: Path) -> None:
+    journal.write_text("[" * 100_000 + "\n")
+    with pytest.raises(UsageError, match="line 1 is not a recorded call"):
+        replayed(journal, "return 1")
+
+
+def test_a_failure_is_replayed_with_all_that_it_says(tmp_path: Path) -> None:
+    """A spell may go on by the details of a failure."""
+    source = """
+        local ok, e = pcall(llm.generate, "x", { model = "local/rate-limit" })
+        local once = { model = "local/echo", retries = 0 }
+        local ok, f = pcall(structured.generate, "x", "a int", once)
+        return { e.code, e.context.retry_after, f.code, f.context }
+    """
+    path = tmp_path / "calls.jsonl"
+    with ModelServer() as server:
+        providers = {"local": ProviderSettings("openai_compatible", base_url=f"{server.url}/v1")}
+        first = recorded(path, source, settings=Settings(providers=providers))
+    assert first.error is None, first.error
+    assert first.value[:2] == ["rate_limited", 1.0]
+    assert first.value[3]["answer"] == "echo: x"
+    assert replayed(path, source).value == first.value
+
+
+def test_no_secret_is_recorded_in_what_a_failure_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOURNAL_TEST_KEY", "sk-in-a-failure-0123456789")
+    source = """
+        local at = "say-sk-in-a-failure-0123456789"
+        pcall(structured.generate, "x", "a int", { model = "local/" .. at, retries = 0 })
+    """
+    path = tmp_path / "calls.jsonl"
+    with ModelServer() as server:
+        providers = {"local": ProviderSettings("openai_compatible", base_url=f"{server.url}/v1")}
+        recorded(path, source, settings=Settings(providers=providers))
+    assert "***" in path.read_text()
+    assert "sk-in-a-failure" not in path.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
@@ -333,3 +334,30 @@ def test_a_limit_given_by_a_caller_ends_as_a_usage_error() -> None:
         with pytest.raises(LlmspellError) as caught:
             llmspell.run_sync("return 1", limits=limits)
         assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("engine", ["lua54", "javascript", "tengo"])
+@pytest.mark.parametrize(("isolation", "levels"), [("none", 200), ("process", 32)])
+def test_a_limit_of_depth_is_kept_wherever_a_spell_runs(
+    engine: str, isolation: str, levels: int
+) -> None:
+    nested = {
+        "lua54": "local t = {} for i = 2, params.n do t = {t} end return t",
+        "javascript": "let t = []; for (let i = 1; i < params.n; i++) t = [t]; export default t",
+        "tengo": "t := []; for i := 1; i < params.n; i++ { t = [t] }; export t",
+    }[engine]
+
+    async def go() -> None:
+        async with llmspell.Session(
+            engine=engine, isolation=isolation, limits={"depth": 200}
+        ) as session:
+            assert (await session.attempt(nested, {"n": levels})).error is None
+            over = await session.attempt(nested, {"n": levels + 1})
+            assert f"is nested too deep (more than {levels} levels)" in str(over.error)
+
+    asyncio.run(go())
+
+
+def test_a_limit_of_depth_has_a_bound() -> None:
+    with pytest.raises(llmspell.UsageError, match="limit depth: must be at most 200, got 201"):
+        llmspell.Session(limits={"depth": 201})

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmspell.errors import Denied, UsageError
-from llmspell.policy import KINDS, LEVELS, Grant, Policy, denial
+from llmspell.policy import KINDS, LEVELS, RESOURCES, Grant, Policy, denial
 
 BASE = "/home/me/work"
 
@@ -210,6 +210,22 @@ HOSTS: list[Case] = [
     (("net", "!net:evil.org"), "net", "evil.org:443", False),
     (("net", "!net:evil.org"), "net", "example.com:443", True),
     (("net:evil.org", "!net:*"), "net", "evil.org:443", False),
+    # In every spelling: hosts are asked for in one.
+    (("net", "!net:evil.org."), "net", "evil.org:443", False),
+    (("net", "!net:evil.org.:443"), "net", "evil.org:443", False),
+    (("net", "!net:Evil.ORG"), "net", "evil.org:443", False),
+    (("net", "!net:b\u00fccher.example"), "net", "xn--bcher-kva.example:443", False),
+    (("net", "!net:BU\u0308CHER.example."), "net", "xn--bcher-kva.example:443", False),
+    (("net", "!net:*.b\u00fccher.example:80"), "net", "a.xn--bcher-kva.example:80", False),
+    (("net", "!net:evil\u3002org"), "net", "evil.org:443", False),
+    (("net", "!net:fa\u00df.de"), "net", "xn--fa-hia.de:443", False),
+    (("net", "!net:[0:0::1]:80"), "net", "[::1]:80", False),
+    (("net", "!net:0:0:0:0:0:0:0:1"), "net", "[::1]:80", False),
+    (("net", "!net:8.8.2056"), "net", "8.8.8.8:80", False),
+    (("net", "!net:0x08080808:80"), "net", "8.8.8.8:80", False),
+    (("net:b\u00fccher.example",), "net", "xn--bcher-kva.example:443", True),
+    (("net:b\u00fccher.example",), "net", "bcher.example:443", False),
+    (("net:.",), "net", "example.com:443", False),
     # A grant of one kind is none of another.
     (("fs", "llm", "tool", "env", "exec"), "net", "example.com:443", False),
 ]
@@ -237,6 +253,11 @@ PRIVATE: list[Case] = [
     (("fs", "llm:localhost", "exec"), "net.private", "localhost:80", False),
     (("net:localhost", "!net:localhost"), "net.private", "localhost:80", False),
 ]
+
+
+def test_a_host_that_cannot_be_spelled_is_refused() -> None:
+    with pytest.raises(UsageError, match="is not the name of a host"):
+        Policy("untrusted", ["!net:b\u00fc*.example"])
 
 
 def test_a_private_address_must_be_named() -> None:
@@ -372,6 +393,7 @@ def test_grants_are_read_once() -> None:
 
 def test_every_kind_is_told_and_every_level_made_of_them() -> None:
     assert all(KINDS.values())
+    assert RESOURCES.keys() == KINDS.keys()
     for texts in LEVELS.values():
         for text in texts:
             Grant.parse(text, BASE)
@@ -430,7 +452,7 @@ def test_the_grant_a_denial_names_does_allow_it(kind: str, resource: str) -> Non
 
 
 def test_a_denial_may_know_the_kind_only() -> None:
-    assert str(denial("fs.read")) == "no grant for fs.read; allow it with --allow fs.read"
+    assert str(denial("fs.read")) == "no grant for fs.read; allow it with --allow fs.read:PATH"
 
 
 def test_what_is_allowed_is_not_refused() -> None:

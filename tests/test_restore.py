@@ -28,7 +28,10 @@ from llmspell import (
     UsageError,
 )
 from llmspell.host.settings import ProviderSettings, Settings
+from llmspell.host.tasks import strand
 from llmspell.runtime import checkpoint as checkpoints
+from llmspell.runtime.checkpoint import Inner
+from llmspell.runtime.claims import Claim, Claims
 from llmspell.testing.servers import ModelServer
 
 ENGINES = ("lua54", "lua55", "luajit")
@@ -566,6 +569,10 @@ def test_limits_count_what_was_used_and_are_those_of_who_restores() -> None:
         '{"call": "time.now", "args": "[]", "id": 1, "value": "' + "[" * 100 + "]" * 100 + '"}',
         '{"function": 1, "args": "{}", "entry": 2, "of": 1}',
         '{"function": [], "args": "[]", "entry": 2, "of": 1}',
+        '{"function": "main", "args": "[]", "entry": 2, "of": 0}',
+        '{"call": "time.now", "args": "[]", "id": 1, "value": "{\\"\\\\u0000bytes\\":5}"}',
+        '{"call": "time.now", "args": "[]", "id": 1, "value": "{\\"\\\\u0000handle\\":[1]}"}',
+        '{"abandoned": 1, "begun": true, "used": {"disk": Infinity}}',
         '{"abandoned": "x"}',
         '{"used": []}',
     ],
@@ -585,6 +592,7 @@ def test_a_damaged_line_is_refused_with_its_number(line: str) -> None:
         {"seed": "x"},
         {"seed": -1},
         {"features": "full"},
+        {"features": [1]},
         {"engine": None},
     ],
 )
@@ -771,3 +779,21 @@ def test_resume_takes_everything_from_its_file(tmp_path: Path, more: list[str]) 
     )
     assert done.returncode == 2
     assert checkpoints.Checkpoint.load(tmp_path / "x").head["name"] == "x.lua"
+
+
+def test_of_those_that_ask_the_same_each_has_its_own_answer() -> None:
+    async def main() -> None:
+        claims = Claims()
+
+        async def ask(name: str) -> Claim:
+            with strand(name):
+                return claims.add(1, claims.place(1), "llm.generate", '["same"]')
+
+        # In another order than when their answers were written down.
+        second, first = await ask("b"), await ask("a")
+        assert claims.give(Inner(1, "/a#1", "llm.generate", '["same"]', b'"of a"'))
+        assert (first.found.done(), second.found.done()) == (True, False)
+        assert claims.give(Inner(1, "/b#1", "llm.generate", '["same"]', b'"of b"'))
+        assert (await second.found) is not None
+
+    asyncio.run(main())

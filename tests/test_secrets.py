@@ -6,14 +6,17 @@ import copy
 import json
 import pickle
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import llmspell
 from llmspell.errors import Denied
 from llmspell.host.secrets import Filter, Secret, is_secret, passwords
 from llmspell.host.settings import Environment
+from llmspell.values import decode, encode
 
 SECRET_NAMES = [
     "OPENAI_API_KEY", "github_token", "MY_SECRET", "DB_PASSWORD", "PASSWD", "AWS_CREDENTIALS",
@@ -95,6 +98,59 @@ def test_no_secret_is_left(secrets: list[str], text: str) -> None:
     told = hide.text(text.join(secrets) + text)
     # The stars themselves may make up a secret of stars.
     assert not any(secret in told for secret in secrets if "*" not in secret)
+
+
+SECRETS = st.text(min_size=8, max_size=20).filter(lambda text: "*" not in text)
+
+
+@given(st.lists(SECRETS, max_size=5), st.binary(max_size=20))
+def test_no_secret_is_left_in_bytes(secrets: list[str], start: bytes) -> None:
+    hide = Filter(map(Secret, secrets))
+    value = start + b"\xff".join(map(str.encode, secrets)) + b"\xff"
+    for told in (hide.data(value), decode(hide.text(encode([value]).decode()).encode())[0]):
+        assert not any(secret.encode() in told for secret in secrets)
+
+
+def test_what_is_no_secret_in_bytes_stays() -> None:
+    value = [b"\xffsk-12345678\0", b"\xff", "sk-12345678", {"a": b"\x80sk-1234567"}]
+    told = Filter([Secret("sk-12345678")]).text(encode(value).decode())
+    assert decode(told.encode()) == [b"\xff***\0", b"\xff", "***", {"a": b"\x80sk-1234567"}]
+
+
+def test_a_variable_that_is_no_text_is_hidden() -> None:
+    value = b"\xff\xfesecret"
+    hide = Filter([Secret(value.decode(errors="surrogateescape"))])
+    assert hide.data([b"\0" + value]) == [b"\0***"]
+    assert hide.text(encode(b"\0" + value).decode()) == encode(b"\0***").decode()
+
+
+@pytest.mark.parametrize(
+    ("engine", "source"),
+    [
+        ("lua54", "return {'\\255sk-12345678'}"),
+        ("lua55", "return {'\\255sk-12345678'}"),
+        ("luajit", "return {'\\255sk-12345678'}"),
+        ("javascript", "export default [Uint8Array.from('\xffsk-12345678', c => c.charCodeAt())]"),
+        ("tengo", "export [bytes(\"\\xffsk-12345678\")]"),
+    ],
+)  # fmt: skip
+def test_a_result_of_bytes_shows_no_secret(
+    engine: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", "sk-12345678")
+    assert llmspell.run_sync(source, engine=engine).value == [b"\xff***"]
+
+
+def test_a_recording_of_bytes_shows_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", "sk-12345678")
+    source, kept = "return crypto.hash('\\255sk-12345678')", tmp_path / "calls"
+    value = llmspell.Session(record=kept).run_sync(source).value
+    told = kept.read_text()
+    assert "crypto.hash" in told
+    assert b"sk-12345678".hex() not in told
+    assert llmspell.Session(replay=kept).run_sync(source).value == value
 
 
 def test_filtering_is_fast_when_there_is_nothing_to_hide() -> None:

@@ -25,7 +25,9 @@ from llmspell.values import (
     FunctionRef,
     Handle,
     decode,
+    dumps,
     encode,
+    is_plain,
     kind_of,
     refuse_references,
 )
@@ -167,6 +169,13 @@ def test_a_handle_comes_back_as_a_handle() -> None:
     assert (type(found), found.kind, found.id) == (Handle, "agent", 7)
 
 
+def test_what_a_log_shows_of_a_reference_has_no_address() -> None:
+    async def nothing(number: int, args: list[Any]) -> None: ...
+
+    held = [FunctionRef(1, nothing), Handle("chat", 2)]
+    assert repr(held) == "[FunctionRef(1), Handle('chat', 2)]"
+
+
 def test_a_function_reference_can_be_called_where_it_arrives() -> None:
     called = []
 
@@ -218,6 +227,37 @@ def test_a_refusal_names_path_and_reason(value: Any, path: str, reason: str) -> 
         encode(value)
     assert (caught.value.path, caught.value.reason) == (path, reason)
     assert str(caught.value) == f"{path} {reason}"
+
+
+@pytest.mark.parametrize(("value", "path", "reason"), REFUSED, ids=[r[2] for r in REFUSED])
+def test_a_refusal_is_the_same_in_a_large_value(value: Any, path: str, reason: str) -> None:
+    much: list[Any] = [[{"a": 1}, "b", 0.5] for _ in range(2000)]
+    with pytest.raises(CannotCross) as caught:
+        encode([much, value])
+    assert caught.value.path == path.replace("value", "value[2]", 1)
+    assert caught.value.reason == reason
+
+
+@quick
+@given(values(integers | floats))
+def test_a_large_value_is_written_as_a_small_one_is(value: Any) -> None:
+    much = [[{"a": 1}, "b", 0.5]] * 2000
+    assert encode([much, value]) == b"[%b,%b]" % (encode(much), encode(value))
+    if is_plain(value, MAX_DEPTH):
+        assert dumps(value).encode() == encode(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (nested(3), True), (nested(4), False), ({"a": {"b": {}}}, True), ([[[[]]]], False),
+        ("x", True), (b"x", False), ((1,), False), ({"\0": 1}, False), (Handle("agent", 1), False),
+        ([0] * (MAX_NODES - 1), True), ([0] * MAX_NODES, False), ([INT_MAX + 1], False),
+        ([True, None, 1.5, INT_MIN], True), ([math.inf], False), (["\ud800"], False),
+    ],
+)  # fmt: skip
+def test_what_is_plain_is_told_from_the_rest(value: Any, plain: bool) -> None:
+    assert is_plain(value, 3) is plain
 
 
 @pytest.mark.parametrize(("value", "path", "reason"), REFUSED, ids=[r[2] for r in REFUSED])

@@ -29,6 +29,9 @@ from .errors import (
 
 UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20,
          "g": 10**9, "gb": 10**9, "gib": 2**30}  # fmt: skip
+MAX_LEVELS = 200
+"""Most that `depth` may be: what reads and writes values calls itself for each level."""
+
 SPANS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -43,7 +46,7 @@ class Limits(NamedTuple):
     disk: bytes the script may write to files; a file or folder it makes counts as 4096 at least.
     calls: host calls.
     tasks: tasks of the script alive at the same time.
-    depth: nesting depth of values that cross.
+    depth: nesting depth of values that cross, 200 at most; into a process of its own 32.
     tokens: model tokens, sent and received.
     cost: US dollars spent on models; a model of unknown price is refused.
     warn: the share of a limit from which on the script is warned; None for never. That share of
@@ -73,8 +76,9 @@ class Limits(NamedTuple):
         changed: dict[str, Any] = {}
         for name, value in expanded(given).items():
             if name not in self._fields:
-                known = ", ".join(sorted((*self._fields, "profile")))
-                raise UsageError(f"{name!r} is not a limit: use one of {known}")
+                known = sorted((*self._fields, "profile"))
+                meant = near_miss(str(name), known)
+                raise UsageError(f"{name!r} is not a limit: use one of {', '.join(known)}{meant}")
             changed[name] = read_limit(name, value)
         return self._replace(**changed)
 
@@ -127,6 +131,8 @@ def read_limit(name: str, value: Any) -> Any:
         value = float(match[1]) * units[match[2]]
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
         raise UsageError(f"limit {name}: must be a number above 0, got {value!r}")
+    if name == "depth" and value > MAX_LEVELS:
+        raise UsageError(f"limit depth: must be at most {MAX_LEVELS}, got {value:g}")
     if name == "warn" and value >= 1:
         raise UsageError(f"limit warn: must be a share below 1, such as 0.9, got {value!r}")
     if spans or name in ("cost", "warn"):

@@ -11,14 +11,20 @@ A pattern that starts with "!" (`!fs.read:./docs/private/**`) denies, and deny w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
-from .errors import Denied, UsageError
+from .errors import Denied, UsageError, near_miss
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+    Address = IPv4Address | IPv6Address
 
 KINDS = {
     "fs": "read and write files (path pattern, ** crosses folders)",
@@ -32,6 +38,16 @@ KINDS = {
 }
 """Every kind of grant and what it permits."""
 
+RESOURCES = {
+    **dict.fromkeys(("fs", "fs.read", "fs.write"), "PATH"),
+    "net": "HOST",
+    "llm": "PROVIDER/MODEL",
+    "tool": "NAME",
+    "env": "NAME",
+    "exec": "PROGRAM",
+}
+"""What stands after the colon of a grant of each kind."""
+
 LEVELS: dict[str, tuple[str, ...]] = {
     "untrusted": (),
     "trusted": ("llm", "tool", "net:*", "fs:./**", "env"),
@@ -42,7 +58,8 @@ LEVELS: dict[str, tuple[str, ...]] = {
 `privileged` is for administration."""
 
 
-ISOLATIONS = ("none", "process")
+Isolation = Literal["none", "process"]
+ISOLATIONS: tuple[str, ...] = get_args(Isolation)
 """Where an engine works: in this process, or in a worker that can do nothing else. `untrusted`
 always has the second."""
 
@@ -64,6 +81,8 @@ class Grant(NamedTuple):
         if kind.startswith("fs"):
             path = os.path.normpath(os.path.join(base, os.path.expanduser(pattern or "/**")))
             pattern = path + "/**" if pattern.endswith("/") and path != "/" else path
+        if kind == "net":
+            pattern = _spelled(pattern, text.startswith("!"))
         return cls(kind, pattern or "*", text.startswith("!"))
 
     def covers(self, kind: str, resource: str) -> bool:
@@ -86,7 +105,8 @@ class Policy:
 
     def __init__(self, level: str, allow: Iterable[str] = (), base: str = ".") -> None:
         if level not in LEVELS:
-            raise UsageError(f"{level!r} is not a level: use one of {', '.join(LEVELS)}")
+            known, meant = ", ".join(LEVELS), near_miss(str(level), LEVELS)
+            raise UsageError(f"{level!r} is not a level: use one of {known}{meant}")
         self.level = level
         self.base = os.path.realpath(base)
         self.grants = tuple(Grant.parse(text, self.base) for text in (*LEVELS[level], *allow))
@@ -128,8 +148,54 @@ def denial(kind: str, resource: str = "") -> Denied:
         return Denied(
             f"{resource} is not a public address; allow it by name with --allow net:{resource}"
         )
-    wish = f"{kind}:{resource}" if resource else kind
-    return Denied(f"no grant for {wish}; allow it with --allow {wish}")
+    if not resource:  # refused before it is known: a whole kind is more than most spells need
+        return Denied(f"no grant for {kind}; allow it with --allow {kind}:{RESOURCES[kind]}")
+    return Denied(f"no grant for {kind}:{resource}; allow it with --allow {kind}:{resource}")
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host is written as; None when it is a name."""
+    import ipaddress
+    import socket
+
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    # 127.1, 2130706433, 0x7f000001: resolvers take these for addresses, so they are.
+    if re.fullmatch(r"\d[0-9a-fA-FxX.]*", host):
+        with contextlib.suppress(OSError):
+            return ipaddress.ip_address(socket.inet_aton(host))
+    return None
+
+
+def _spelled(pattern: str, denies: bool) -> str:
+    """A pattern of hosts in the spelling hosts are asked for in, however the user writes it.
+
+    Without this, a denial of "example.org." or of a name with other letters would deny nothing.
+    """
+    if pattern.startswith("[") or pattern.count(":") > 1:
+        inner, bracket, port = pattern.removeprefix("[").partition("]")
+        if (address := literal(inner)) is None:
+            return pattern  # it has wildcards
+        return f"[{address}]{port}" if bracket else str(address)
+    host, colon, port = pattern.partition(":")
+    host = host.rstrip(".") or host
+    if denies and (address := literal(host)) is not None:
+        host = str(address)  # who is asked for as 127.1 is asked for as 127.0.0.1 too
+    elif not host.isascii():
+        from unicodedata import normalize
+
+        import idna
+
+        try:
+            host = ".".join(
+                label if label.isascii() else idna.alabel(normalize("NFC", label.lower())).decode()
+                for label in re.split("[.\u3002\uff0e\uff61]", host)
+            ).rstrip(".")
+        except idna.IDNAError as error:
+            raise UsageError(f"{pattern!r} is not the name of a host: {error}") from None
+    return host + colon + port
 
 
 def _host(pattern: str, resource: str) -> bool:

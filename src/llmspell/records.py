@@ -215,7 +215,11 @@ def _link(raised: Any, sources: Container[str]) -> Record:
     told: Record = {
         "type": "ScriptRuntimeError", "code": "runtime", "message": "", "retryable": False
     }  # fmt: skip
-    raised = plain(raised)
+    # A link may hold most of what can cross, and a chain of them be long: no more is looked at
+    # than what can be told.
+    if isinstance(raised, list):
+        return told | {"message": f"the script raised {kind_of(raised)}"}
+    raised = plain(_own_parts(raised))
     if isinstance(raised, dict):
         return told | _own(raised)
     if isinstance(raised, bool) or not isinstance(raised, str | int | float):
@@ -226,6 +230,34 @@ def _link(raised: Any, sources: Container[str]) -> Record:
         told |= {"file": found[1], "line": int(found[2])}
         text = text[found.end() :]
     return told | {"message": _clipped(text, LONGEST_TEXT)}
+
+
+def _own_parts(raised: Any) -> Any:
+    """What was raised without its cause, each part with so much of it that too much still shows."""
+    if not isinstance(raised, dict):
+        return raised
+    kept, left = {}, [MAX_CONTEXT]
+    for key, item in raised.items():
+        if key in OWN:
+            kept[key] = None if key == "cause" else _cut(item, [MAX_CONTEXT])
+        elif left[0] >= 0:
+            kept[key] = _cut(item, left)
+    return kept
+
+
+def _cut(value: Any, left: list[int]) -> Any:
+    """A value without what comes after as many parts of it as are left."""
+    left[0] -= 1
+    if isinstance(value, list):
+        return [_cut(item, left) for item in islice(value, left[0] + 1)]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for key, item in value.items():
+        if left[0] < 0:
+            break
+        kept[key] = _cut(item, left)
+    return kept
 
 
 def _own(raised: Mapping[str, Any]) -> Record:

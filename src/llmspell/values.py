@@ -11,8 +11,11 @@ inside the VM, with raw access, so the host never touches a live script object.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from enum import Enum
+from itertools import chain
+from math import isfinite
+from operator import methodcaller
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .errors import UsageError
@@ -22,6 +25,8 @@ HANDLE_TAG = "\0handle"
 FUNCTION_TAG = "\0function"
 MAX_DEPTH = 32
 MAX_NODES = 100_000
+LOOKED_AT = 1000
+"""Parts of a value that are looked at one by one before it is looked at as a whole."""
 MAX_BYTES = 16 * 1024 * 1024
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
@@ -60,6 +65,9 @@ class FunctionRef:
         self.id = id
         self._invoke = invoke
 
+    def __repr__(self) -> str:
+        return f"FunctionRef({self.id})"
+
     async def __call__(self, *args: Any) -> Any:
         return await self._invoke(self.id, list(args))
 
@@ -73,7 +81,7 @@ def encode(value: Any, path: str = "value", depth: int = MAX_DEPTH) -> bytes:
     if type(value) is float and value - value == 0.0:
         return repr(value).encode()
     try:
-        text = dumps(_Plainer(depth).plain(value, 1)).encode()
+        text = dumps(_plainer(value, depth)).encode()
     except _Refused as refused:
         raise CannotCross(path + "".join(reversed(refused.steps)), refused.reason) from None
     if len(text) > MAX_BYTES:
@@ -135,16 +143,86 @@ def reader(
     return read_text
 
 
+def is_plain(value: Any, depth: int, *, checked: bool = False) -> bool:
+    """Whether a value is surely one that crosses as it is, found out a level at a time.
+
+    depth: levels of lists and maps it may have.
+    checked: whether its text is known to be Unicode, and keys may start with NUL.
+
+    One that is not may be one that crosses all the same: then each part is to be looked at.
+    """
+    level, nodes, levels = [value], 1, 0
+    while level:
+        kinds = set(map(type, level))
+        if not kinds <= JSON_TYPES:
+            return False
+        for kind in kinds & NUMBERS:
+            numbers: list[Any] = [item for item in level if type(item) is kind]
+            if kind is int and not INT_MIN <= min(numbers) <= max(numbers) <= INT_MAX:
+                return False
+            if kind is float and not all(map(isfinite, numbers)):
+                return False
+        if not checked and not _is_text(item for item in level if type(item) is str):
+            return False
+        below: list[Any] = []
+        lists = [item for item in level if type(item) is list] if list in kinds else below
+        maps = [item for item in level if type(item) is dict] if dict in kinds else below
+        if lists or maps:
+            levels += 1
+            nodes += sum(map(len, lists)) + sum(map(len, maps))
+            if nodes > MAX_NODES or levels > depth:
+                return False
+        below = list(chain.from_iterable(lists))
+        if maps:
+            keys = set(chain.from_iterable(maps))
+            if set(map(type, keys)) != {str} and keys:
+                return False
+            if not checked and (any(map(_is_mark, keys)) or not _is_text(keys)):
+                return False
+            below += chain.from_iterable(map(dict.values, maps))
+        level = below
+    return True
+
+
+_is_mark = methodcaller("startswith", "\0")
+
+
+def _is_text(texts: Iterable[str]) -> bool:
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def refuse_references(value: Any, path: str) -> None:
     """Raises CannotCross where a value holds what ends with its run: a function or a handle."""
+    if _may_refer(value):
+        _refuse_references(value, path)
+
+
+def _may_refer(value: Any) -> bool:
+    level, nodes = [value], 0
+    while level:
+        nodes += len(level)
+        kinds = set(map(type, level))
+        if nodes > MAX_NODES or any(issubclass(kind, FunctionRef | Handle) for kind in kinds):
+            return True
+        lists = [item for item in level if isinstance(item, list)]
+        maps = [item for item in level if isinstance(item, dict)]
+        level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, maps))]
+    return False
+
+
+def _refuse_references(value: Any, path: str) -> None:
     if isinstance(value, FunctionRef | Handle):
         raise CannotCross(path, f"is a {kind_of(value)}, which ends with the run")
     if isinstance(value, list):
         for i, item in enumerate(value, 1):
-            refuse_references(item, f"{path}[{i}]")
+            _refuse_references(item, f"{path}[{i}]")
     elif isinstance(value, dict):
         for key, item in value.items():
-            refuse_references(item, f"{path}.{key}")
+            _refuse_references(item, f"{path}.{key}")
 
 
 def kind_of(value: Any) -> str:
@@ -250,7 +328,25 @@ class _Refused(Exception):
         self.steps: list[str] = []
 
 
+NUMBERS = frozenset({int, float})
+
+
+class _Many(Exception):
+    """There is much of a value."""
+
+
+def _plainer(value: Any, depth: int) -> Any:
+    """What JSON knows of a value. Raises _Refused."""
+    try:
+        return _Plainer(depth, LOOKED_AT).plain(value, 1)
+    except _Many:
+        if is_plain(value, depth):
+            return value
+        return _Plainer(depth, MAX_NODES).plain(value, 1)
+
+
 SCALARS = frozenset({str, int, float, bool, type(None)})
+JSON_TYPES = SCALARS | {list, dict}
 
 
 class _Plainer:
@@ -260,15 +356,18 @@ class _Plainer:
     as it is where nothing in it must be turned. The path is only put together for a refusal.
     """
 
-    def __init__(self, depth: int) -> None:
+    def __init__(self, depth: int, patience: int) -> None:
         self.depth = depth
+        self.patience = patience
         self.nodes = 0
         self.keys: set[str] = set()
 
     def plain(self, value: Any, depth: int) -> Any:
         """The value at a depth. Raises _Refused."""
         self.nodes += 1
-        if self.nodes > MAX_NODES:
+        if self.nodes > self.patience:
+            if self.patience < MAX_NODES:
+                raise _Many
             raise _Refused(f"is one of more than {MAX_NODES} values")
         kind = type(value)
         if kind in SCALARS:

@@ -16,14 +16,18 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from math import inf
 from typing import IO, Any, NamedTuple
 
 from .. import __version__
 from ..engines.base import Engine
 from ..errors import CapabilityError, RestoreError, UsageError
+from ..policy import ISOLATIONS
 from ..spells.program import Program
-from ..values import decode, dumps
-from .frames import ProtocolError, check_text, read_error, tell_error
+from ..values import decode
+from .frames import ProtocolError, tell_error
+from .gate import HANDLER
+from .journal import answer_error, value_text
 
 FORMAT = 1
 
@@ -59,10 +63,10 @@ class Abandoned(NamedTuple):
 
 
 class Inner(NamedTuple):
-    """A call that the call number `of` of the script made for it, as its `nth`, had its answer."""
+    """A call that the call number `of` of the script made for it, from a place, had its answer."""
 
     of: int
-    nth: int
+    place: str
     name: str
     args: str
     answer: bytes | CapabilityError
@@ -107,7 +111,9 @@ class Checkpoint:
     @property
     def program(self) -> Program:
         """The program, without a folder: its modules are among the answers."""
-        return Program(self.head["source"], self.head["name"], self.head["suffix"])
+        head = self.head
+        isolation = head.get("isolation")
+        return Program(head["source"], head["name"], head["suffix"], isolation=isolation)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -133,7 +139,11 @@ class Checkpoint:
 
     def _take(self, line: dict[str, Any]) -> None:
         for name, value in line.get("used", {}).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value < inf
+            ):
                 raise ValueError
             self.used[str(name)] = value
         if line.get("hidden"):
@@ -147,14 +157,14 @@ class Checkpoint:
             function, given = line["function"], _value(line["args"])
             if not given.startswith(b"["):
                 raise ValueError
-            function = function if isinstance(function, str) else _number(function)
+            function = function if function == HANDLER else _number(function)
             called = Called(_number(line["entry"]), function, given, _number(line["of"]))
             self.events.append(called)
         else:
             name, args, answer = _text(line["call"]), _text(line["args"]), _answer(line)
             if "of" in line:
-                of, nth = _number(line["of"]), _number(line["nth"])
-                self.events.append(Inner(of, nth, name, args, answer))
+                of, place = _number(line["of"]), _text(line["place"])
+                self.events.append(Inner(of, place, name, args, answer))
             else:
                 self.events.append(Answered(_number(line["id"]), name, args, answer))
 
@@ -170,6 +180,7 @@ def head_line(
         "version": engine.version,
         "name": program.name,
         "suffix": program.suffix,
+        "isolation": program.isolation,
         "source": program.source,
         "params": params,
         "seed": seed,
@@ -189,10 +200,11 @@ def event_line(event: Event) -> dict[str, Any]:
             "entry": event.entry,
             "of": event.of,
         }
-    number = {"id": event.number} if isinstance(event, Answered) else {"of": event.of}
-    if isinstance(event, Inner):
-        number["nth"] = event.nth
-    line: dict[str, Any] = {"call": event.name, "args": event.args, **number}
+    line: dict[str, Any] = {"call": event.name, "args": event.args}
+    if isinstance(event, Answered):
+        line["id"] = event.number
+    else:
+        line |= {"of": event.of, "place": event.place}
     if isinstance(event.answer, bytes):
         return line | {"value": event.answer.decode()}
     told = tell_error(event.answer)
@@ -244,6 +256,8 @@ def _head(lines: list[str]) -> dict[str, Any]:
             and type(head["seed"]) is int
             and 0 <= head["seed"] < 2**31
             and isinstance(head["features"], list)
+            and all(isinstance(name, str) for name in head["features"])
+            and head.get("isolation") in (None, *ISOLATIONS)
             and isinstance(decode(_value(head["params"])), dict)
         )
     except (IndexError, ValueError, KeyError, TypeError, ProtocolError, RecursionError):
@@ -259,16 +273,11 @@ def _head(lines: list[str]) -> dict[str, Any]:
 def _answer(line: dict[str, Any]) -> bytes | CapabilityError:
     if "error" not in line:
         return _value(line["value"])
-    error = read_error(line["error"])
-    if not isinstance(error, CapabilityError):
-        raise ValueError
-    return error
+    return answer_error(line["error"])
 
 
 def _value(text: Any) -> bytes:
-    """Text form of a value, written anew: engines read only the compact form."""
-    raw = check_text(_text(text))
-    return dumps(json.loads(raw)).encode()
+    return value_text(_text(text))
 
 
 def _text(value: Any) -> str:

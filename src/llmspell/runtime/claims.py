@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import NamedTuple
 
+from ..host.tasks import STRAND
 from .checkpoint import Inner
 
 
 class Claim(NamedTuple):
-    """A call for the call number `of` of the script, its `nth`; `found` gets what it has."""
+    """A call for the call number `of` of the script, from a place; `found` gets what it has."""
 
     of: int
-    nth: int
+    place: str
     name: str
     args: str
     found: asyncio.Future[Inner | None]
@@ -28,23 +30,24 @@ class Claims:
 
     def __init__(self) -> None:
         self._claims: list[Claim] = []
-        self._issued: dict[int, int] = {}
+        self._issued: dict[int, Counter[str]] = {}
 
     def __len__(self) -> int:
         return len(self._claims)
 
-    def number(self, owner: int) -> int:
-        """The number of the next call that is made for a call of the script, from 1."""
-        number = self._issued[owner] = self._issued.get(owner, 0) + 1
-        return number
+    def place(self, owner: int) -> str:
+        """Where the next call for a call of the script is made: its strand, and a number there."""
+        strand, issued = STRAND.get(), self._issued.setdefault(owner, Counter())
+        issued[strand] += 1
+        return f"{strand}#{issued[strand]}"
 
     def forget(self, owner: int) -> None:
         """A call of the script is over."""
         self._issued.pop(owner, None)
 
-    def add(self, owner: int, nth: int, name: str, args: str) -> Claim:
+    def add(self, owner: int, place: str, name: str, args: str) -> Claim:
         """Claims an answer."""
-        claim = Claim(owner, nth, name, args, asyncio.get_running_loop().create_future())
+        claim = Claim(owner, place, name, args, asyncio.get_running_loop().create_future())
         self._claims.append(claim)
         return claim
 
@@ -67,7 +70,7 @@ class Claims:
             and json.loads(claim.args) == args
         ]
         if same:
-            claim = next((claim for claim in same if claim.nth == event.nth), same[0])
+            claim = next((claim for claim in same if claim.place == event.place), same[0])
             claim.found.set_result(event)
         return bool(same)
 

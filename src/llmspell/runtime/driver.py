@@ -102,7 +102,11 @@ class Driver(CallsInFlight):
         """Goes on until the program has ended or has to wait. Tells whether it has ended."""
         while self.result is None and (self._ready or self._busy):
             self._turn()
-        return self.result is not None
+        if self.result is None:
+            return False
+        for number in list(self._coming):
+            self._cancel(number)
+        return True
 
     async def finish(self) -> None:
         """Goes on until the program has ended. Cancelling this cancels everything below it."""

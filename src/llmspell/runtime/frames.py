@@ -8,7 +8,10 @@ quoting a value twice takes time. Neither side keeps more of the other than one 
 
 from __future__ import annotations
 
+import os
+import re
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from math import isfinite
 from typing import Any
@@ -26,7 +29,18 @@ from ..errors import (
     ScriptSyntaxError,
     Variables,
 )
-from ..values import INT_MAX, INT_MIN, MAX_DEPTH, MAX_NODES, dumps, loads
+from ..values import (
+    BYTES_TAG,
+    FUNCTION_TAG,
+    HANDLE_TAG,
+    INT_MAX,
+    INT_MIN,
+    MAX_DEPTH,
+    MAX_NODES,
+    dumps,
+    is_plain,
+    loads,
+)
 
 MAX_TEXT = 1024 * 1024
 """Most bytes of one value that crosses."""
@@ -34,7 +48,19 @@ MAX_TEXT = 1024 * 1024
 MAX_FRAME = 2 * MAX_TEXT + 65536
 """Most bytes of a frame: a source can double when it is quoted."""
 
+LARGE = 4096
+"""Bytes of a value that is worth a look at it as a whole before one at each part."""
+
 LENGTH = struct.Struct("!I")
+
+HALF = re.compile(r"\\u[dD][89abcdefABCDEF]")
+"""What may be half of a character. No honest worker writes it: a whole one goes out as it is."""
+
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+SOON = 0.0003 if CORES > 1 else 0.0
+"""Seconds in which the other side answers what is quick. A side that had its last answer that soon
+waits for the next awake: for both to be woken takes as long as all the rest of a call."""
 
 Shapes = Mapping[str, tuple[type | tuple[type, ...], ...]]
 NUMBER = (int, float)
@@ -70,6 +96,9 @@ TO_HOST: Shapes = {
     "exit": (int,),  # wait status, told by the zygote when the worker is gone
 }
 """Words of the worker, with the types of their fields."""
+
+VALUED = frozenset({"call", "done"})
+"""Those that end with a value in text form, which `check_text` is to look at."""
 
 
 class ProtocolError(Exception):
@@ -133,6 +162,7 @@ class Frames:
         try:
             array, line, last = text.decode().partition("\n")
             message = loads(array)
+            _check_characters(array, message)
         except (ValueError, RecursionError):
             raise ProtocolError("a frame that is not JSON") from None
         if line and isinstance(message, list):
@@ -169,19 +199,23 @@ def check_text(text: str) -> bytes:
         if len(raw) > MAX_TEXT:
             raise ProtocolError(f"a value of {len(raw)} bytes")
         level = [loads(text)]
+        _check_characters(text, level)
     except (ValueError, RecursionError):
         raise ProtocolError("a value that is not JSON") from None
+    if len(raw) > LARGE and is_plain(level, MAX_DEPTH + 2, checked=True):
+        return raw
     nodes = depth = 0
     while level:
         nodes += len(level)
         depth += 1
-        if nodes > MAX_NODES or depth > MAX_DEPTH + 2:
+        # The list of a call's arguments is none of the parts that its VM counts.
+        if nodes > MAX_NODES + 1 or depth > MAX_DEPTH + 2:
             raise ProtocolError("a value with too many parts")
         below: list[Any] = []
         for item in level:
             kind = type(item)
             if kind is dict:
-                below += item.values()
+                below += () if _is_tag(item) else item.values()
             elif kind is list:
                 below += item
             elif kind is float:
@@ -191,6 +225,22 @@ def check_text(text: str) -> bytes:
                 raise ProtocolError("an integer of more than 64 bits")
         level = below
     return raw
+
+
+def _check_characters(text: str, value: Any) -> None:
+    """Refuses halves of characters, which JSON can tell and nobody can write. Raises ValueError."""
+    if HALF.search(text):
+        dumps(value).encode()
+
+
+def _is_tag(item: dict[str, Any]) -> bool:
+    """Whether a map stands for bytes, a function or a handle: each is one part for its VM."""
+    if len(item) != 1:
+        return False
+    ((key, content),) = item.items()
+    if key == HANDLE_TAG:
+        return type(content) is list and list(map(type, content)) == [str, int]
+    return (key, type(content)) in ((BYTES_TAG, str), (FUNCTION_TAG, int))
 
 
 def tell_error(error: LlmspellError) -> dict[str, Any]:

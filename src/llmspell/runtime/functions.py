@@ -170,7 +170,7 @@ def _declared_tool(call: Callable[..., Any]) -> Capability:
 def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """The function as the gate calls it. What it raises tells a script nothing of its inside."""
 
-    def failed(error: Exception) -> LlmspellError:
+    def failed(error: BaseException) -> LlmspellError:
         if isinstance(error, LlmspellError) and error.result is None:
             return error  # one with a result is of another run, and must not end this one
         kind = type(error).__name__
@@ -187,7 +187,9 @@ def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     def now(ctx: Context, *args: Any) -> Any:
         try:
             return call(*args)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # nobody can have cancelled what waits for nothing
             raise failed(error) from error
 
     return later if inspect.iscoroutinefunction(call) else now

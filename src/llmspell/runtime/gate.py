@@ -28,7 +28,7 @@ from ..errors import (
 from ..host.context import Context
 from ..policy import denial
 from ..values import MAX_BYTES, CannotCross, Encoded, Handle, decode, encode, reader
-from .journal import LATER, Journal, Recorded
+from .journal import LATER, Journal, Recorded, hidden
 from .kept import Kept, Use, close
 
 if TYPE_CHECKING:
@@ -130,8 +130,10 @@ class Gate:
                         self._recall(capability, values, recorded.answer)
                     self.place = recorded.place
                     return self.leave(name, args, recorded.answer, began)
-            if capability.is_async:
-                return self._do_async(capability, args, values, began, self._use())
+            if capability.is_async or 0 < capability.beside < len(args):
+                # Many calls may wait for the thread: their arguments are small as bytes only.
+                kept = values if capability.is_async else []
+                return self._do_async(capability, args, kept, began, self._use())
             result = capability.function(self.context, *values)
             if capability.waits or capability.pauses:
                 wait = self._waiting(capability, args, result, began)
@@ -148,8 +150,11 @@ class Gate:
     ) -> Answer:
         answer: Answer
         try:
-            result = await capability.function(self.context, *values)
-            answer = self.check_result(capability, result, len(args))
+            if capability.is_async:
+                result = await capability.function(self.context, *values)
+                answer = self.check_result(capability, result, len(args))
+            else:
+                answer = await self.context.beside.do(self._do, capability, args)
         except Exception as error:  # noqa: BLE001 - the gate maps every error
             if capability.gives:
                 self.context.meter.hold(-len(args))
@@ -158,6 +163,11 @@ class Gate:
             if use is not None:
                 use.end()
         return self.leave(capability.name, args, answer, began)
+
+    def _do(self, capability: Capability, args: bytes) -> bytes:
+        """Does what computes only. To write the answer is part of it: that takes time too."""
+        values = capability.fit(self._read(args), self)
+        return self.check_result(capability, capability.function(self.context, *values))
 
     def _waiting(
         self, capability: Capability, args: bytes, result: Any, began: float
@@ -329,8 +339,7 @@ class Gate:
         if len(self.records) < 10_000:
             self.records.append(record)
         if self._journal is not None and not self._again(name):
-            kept = self._hidden(answer) if isinstance(answer, bytes) else answer
-            self._journal.record(name, self._hidden(args), kept)
+            self._journal.record(name, self._hidden(args), hidden(answer, self._redact))
         if self._on_call is not None:
             self._on_call(record)
         return answer
@@ -372,11 +381,12 @@ class Gate:
                 if (number := self._numbers.get(id(arg))) is not None else arg
                 for arg in args]  # fmt: skip
 
-    def keep(self, handle: Handle) -> None:
+    def keep(self, handle: Handle) -> Any:
         """Keeps what a handle stands for until the run ends, whatever the script lets go of."""
         thing = self.resolve(handle)
         if thing is not handle:
             self.adopt(handle.kind, thing)
+        return thing
 
     def number_from(self, last: int) -> None:
         """Has the next host object get a number above `last`."""

@@ -44,9 +44,9 @@ from ..errors import (
 from ..limits import Limits
 from .channel_end import Channel
 from .frames import (
+    MAX_FRAME,
     MAX_TEXT,
     ProtocolError,
-    check_text,
     pack,
     read_error,
     read_frames,
@@ -244,12 +244,20 @@ class RemoteIsolate:
 
     def run(self, entry: int, chunk: Chunk, params: bytes, seed: int = 0) -> Answer:
         """Starts the program."""
+        frame = pack("run", entry, chunk.name, chunk.source, params.decode(), seed)
+        if len(frame) > MAX_FRAME:
+            text = f"the source and its parameters are larger than {MAX_FRAME} bytes, as JSON"
+            error = ScriptSyntaxError(text, frames=(Frame(chunk.name, 1),))
+            return Waiting(ended=[Ended(entry, error=error)])
         self._entries.add(entry)
-        self._send("run", entry, chunk.name, chunk.source, params.decode(), seed)
+        self._send_frame(frame)
         return Waiting()
 
     def call(self, entry: int, function: int | str, args: bytes) -> Answer:
         """Starts a function the script handed out, or a global one."""
+        if len(args) > MAX_TEXT:
+            text = f"the arguments of {len(args)} bytes are larger than {MAX_TEXT}"
+            return Waiting(ended=[Ended(entry, error=HostFailure(text, code="value"))])
         self._entries.add(entry)
         self._handles += args.count(HANDLE)
         self._send("call", entry, function, args.decode())
@@ -312,14 +320,20 @@ class RemoteIsolate:
             self._kill()
 
     def _send(self, *message: Any) -> None:
+        self._send_frame(pack(*message))
+
+    def _send_frame(self, frame: bytes) -> None:
         self._sent += 1
         if self._channel is not None and self._over is None:
-            self._channel.send(pack(*message))
+            self._channel.send(frame)
 
     # What the worker says.
 
     def heard(self, message: list[Any]) -> None:
-        """Takes one message. Raises ProtocolError where no honest worker would have sent it."""
+        """Takes one message, whose value was checked and is bytes.
+
+        Raises ProtocolError where no honest worker would have sent it.
+        """
         word, *fields = message
         if self._ready is None or not self._ready.done():
             if word != "ready" or self._ready is None:
@@ -343,7 +357,7 @@ class RemoteIsolate:
                     raise ProtocolError("a call with a number that was used")
                 self._last_call = number
                 self._open_calls += 1
-                self._deliver(Waiting([Call(number, name, check_text(args))]))
+                self._deliver(Waiting([Call(number, name, args)]))
             case "cancel":
                 self._open_calls -= 1
                 if self._open_calls < 0:
@@ -393,7 +407,7 @@ class RemoteIsolate:
             raise ProtocolError("the end of what had not begun")
         self._entries.discard(entry)
         if word == "done":
-            ended = Ended(entry, check_text(told))
+            ended = Ended(entry, told)
         else:
             error = read_error(told)
             if isinstance(error, LimitExceeded):

@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import IO, Any, NamedTuple, Protocol
 
-from ..errors import CAPABILITY_ERRORS, CapabilityError, HostFailure, UsageError
-from ..values import dumps
+from ..errors import CapabilityError, HostFailure, UsageError
+from ..values import decode, dumps
 
 LATER = 2**62
 """The place of an answer that was not recorded: after all that were."""
@@ -67,12 +68,9 @@ class Recorder:
         """Writes one call."""
         line: dict[str, Any] = {"call": name, "args": args.decode()}
         if isinstance(answer, CapabilityError):
-            line["error"] = {
-                "type": type(answer).__name__,
-                "code": answer.code,
-                "message": answer.message,
-                "retryable": answer.retryable,
-            }
+            from .frames import tell_error
+
+            line["error"] = tell_error(answer)
         else:
             line["value"] = answer.decode()
         if self._seeds:
@@ -109,7 +107,7 @@ class Replayer:
                     name, args, answer = _read(told)
                     self._seeds += _seeds(told)
                     self._answers[name, args].append(Recorded(number, answer))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 reason = f"line {number} is not a recorded call"
                 raise UsageError(f"cannot replay {path}: {reason}") from None
 
@@ -134,6 +132,50 @@ class Replayer:
         """Nothing is open."""
 
 
+def value_text(text: str) -> bytes:
+    """Text form of a value from a file, written anew: engines read only the compact form.
+
+    Raises ValueError or RecursionError unless it can have crossed.
+    """
+    from .frames import ProtocolError, check_text
+
+    try:
+        raw = check_text(dumps(json.loads(text)))
+    except ProtocolError as error:
+        raise ValueError(str(error)) from None
+    decode(raw)  # what has a tag is bytes, a handle or a function
+    return raw
+
+
+def answer_error(told: Any) -> CapabilityError:
+    """An error from a file. Raises ValueError unless a call can have been answered with it."""
+    from .frames import ProtocolError, read_error
+
+    if not isinstance(told, dict):
+        raise ValueError
+    json.dumps(told, ensure_ascii=False).encode()  # half a character is none
+    try:
+        error = read_error({"frames": [], "capability": ""} | told)
+    except ProtocolError as misfit:
+        raise ValueError(str(misfit)) from None
+    if not isinstance(error, CapabilityError):
+        raise ValueError
+    return error
+
+
+def hidden(answer: bytes | CapabilityError, hide: Callable[[str], str]) -> bytes | CapabilityError:
+    """An answer as it is recorded: through `hide`, which takes secrets out of text."""
+    if isinstance(answer, bytes):
+        return hide(answer.decode()).encode()
+    if not answer.details:
+        return answer  # its message went through it before
+    kept = type(answer)(
+        answer.message, code=answer.code, capability=answer.capability, retryable=answer.retryable
+    )
+    kept.details = json.loads(hide(dumps(answer.details)))
+    return kept
+
+
 def new_seed() -> int:
     """Where the random numbers of a run may start: from 0 to 2^31-1."""
     return int.from_bytes(os.urandom(4)) >> 1
@@ -156,12 +198,9 @@ def _read(line: dict[str, Any]) -> tuple[str, str, bytes | CapabilityError]:
     name, args, said = line["call"], line["args"], line.get("error")
     if not isinstance(name, str) or not isinstance(args, str):
         raise ValueError
+    args.encode()  # text with half a character in it stands for no call
     if said is None:
-        # Written anew: engines read only the compact form, and this checks that it is JSON.
-        return name, args, dumps(json.loads(line["value"])).encode()
-    code, message, retryable = said["code"], said["message"], said["retryable"]
-    if not isinstance(code, str) or not isinstance(message, str):
-        raise ValueError
-    kind = CAPABILITY_ERRORS.get(said["type"], HostFailure)
-    error = kind(message, code=code, capability=name, retryable=bool(retryable))
+        return name, args, value_text(line["value"])
+    error = answer_error(said)
+    error.capability = error.capability or name
     return name, args, error

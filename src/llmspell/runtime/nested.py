@@ -17,6 +17,7 @@ from ..limits import Limits
 from ..spells.program import Program
 
 if TYPE_CHECKING:
+    from ..host.beside import Beside
     from ..host.tools.toolbox import Toolbox
     from .run import Run
 
@@ -96,7 +97,11 @@ class Nest:
 
     def meter(self, limits: Limits, usage: Any) -> InnerMeter:
         """The meter of a nested run, below that of this one."""
-        return InnerMeter(limits, usage, self._outer.driver.meter)
+        return InnerMeter(limits, self._outer.driver.meter, usage)
+
+    def beside(self) -> Beside:
+        """What does long work of a nested run: that of this one."""
+        return self._outer.gate.context.beside
 
     def toolbox(self) -> Toolbox:
         """The tools of a nested run, under the rules that the script of this one has added."""

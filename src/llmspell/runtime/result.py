@@ -39,6 +39,10 @@ class Result:
         self.isolation: dict[str, str] = {}
         self.error: LlmspellError | None = None
 
+    def __repr__(self) -> str:
+        came = f"error={self.error!r}" if self.error is not None else f"value={self.value!r}"
+        return f"Result({came[:200]}, calls={self.usage.calls}, run_id={self.run_id!r})"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON output, a complete record of the run. It holds no secret."""
         return {

@@ -265,9 +265,9 @@ class ResumableDriver(Driver):
         kept = (
             owner in self._open and self._remade(self._open[owner].name) and not self._again(name)
         )
-        nth = self._claims.number(owner) if kept else 0
+        place = self._claims.place(owner) if kept else ""
         if kept and self.replays:
-            event = await self._claimed(owner, nth, name, text)
+            event = await self._claimed(owner, place, name, text)
             if event is not None:
                 self._answer_now = Recorded(LATER - 1, event.answer)
                 kept = False
@@ -275,14 +275,14 @@ class ResumableDriver(Driver):
         if not isinstance(answer, bytes | CapabilityError):
             answer = await answer
         if kept:
-            self._note(Inner(owner, nth, name, text.decode(), answer))
+            self._note(Inner(owner, place, name, text.decode(), answer))
         if isinstance(answer, CapabilityError):
             raise answer
         return decode(answer, self.call_function)
 
-    async def _claimed(self, owner: int, nth: int, name: str, text: bytes) -> Inner | None:
+    async def _claimed(self, owner: int, place: str, name: str, text: bytes) -> Inner | None:
         """The event that has the answer of a call; None where it is to be made, when all fits."""
-        claim = self._claims.add(owner, nth, name, self._hide(text.decode()))
+        claim = self._claims.add(owner, place, name, self._hide(text.decode()))
         self._release()
         self._schedule()
         try:

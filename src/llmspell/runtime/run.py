@@ -25,7 +25,7 @@ from ..errors import (
 from ..host.context import Context
 from ..limits import Limits, Meter
 from ..spells.program import Program
-from ..values import CannotCross, decode, encode, refuse_references
+from ..values import MAX_DEPTH, CannotCross, decode, encode, refuse_references
 from .driver import Driver
 from .gate import Gate
 from .journal import new_seed
@@ -63,10 +63,13 @@ class Run:
             # What is restored knows only answers of calls: a handler would not run again.
             bounds = bounds._replace(warn=None)
         if inside is None:
-            chosen = session.engine or SUFFIXES.get(program.suffix, "lua")
-            self._engine = engine_for(chosen, session.isolation)
+            chosen = session.engine or program.engine or _language(program)
+            isolation = session.isolation_of(program)
+            self._engine = engine_for(chosen, isolation)
         else:
-            self._engine = inside.engine(program.suffix)
+            isolation, self._engine = session.isolation, inside.engine(program.suffix)
+        if isolation == "process":
+            bounds = bounds._replace(depth=min(bounds.depth, MAX_DEPTH))  # no more can cross
         self._life: Life | None = None
         name = self._engine.name
         if name in TRUSTED_ONLY and session.policy.level == "untrusted":
@@ -91,8 +94,13 @@ class Run:
         self.isolate.compile_with(self._compile)
         # A protocol takes 20 us to ask.
         self.remote = hasattr(self.isolate, "connect") and isinstance(self.isolate, Remote)
-        if session.isolation == "process" and not self.remote:
+        if isolation == "process" and not self.remote:
             raise UsageError(f"the engine {name} was given as an object, which cannot be isolated")
+        if self.remote:
+            from .frames import MAX_TEXT
+
+            if len(self.params) > MAX_TEXT:
+                raise ParamError(f"params are larger than {MAX_TEXT} bytes")
         self._share = None
         if session.tenant is not None:
             from .quota import Share
@@ -137,6 +145,7 @@ class Run:
             adopt=self.gate.adopt,
             keep=self.gate.keep,
             nest=lambda: self.nest,
+            beside=None if inside is None else inside.beside,
         )
         if session.hooks:
             self.gate.context.hooks.fix(session.hooks)
@@ -367,6 +376,18 @@ def engine_for(chosen: str | Engine, isolation: str) -> Engine:
     from .isolation import isolated
 
     return isolated(chosen)
+
+
+def _language(program: Program) -> str:
+    """The engine that the suffix of a file means; Lua where there is no suffix."""
+    if not program.suffix:
+        return "lua"
+    if program.suffix not in SUFFIXES:
+        known = " ".join(SUFFIXES)
+        raise UsageError(
+            f"{program.name} does not end as spells do ({known}): name its language, --engine lua"
+        )
+    return SUFFIXES[program.suffix]
 
 
 def _parameters(params: Mapping[str, Any], depth: int) -> bytes:

@@ -32,7 +32,7 @@ from .run import Run, engine_for, raised
 if TYPE_CHECKING:
     from ..host.agents.hooks import Hook
     from ..host.channels import SharedChannel
-    from ..host.doubles.doubles import Double
+    from ..host.llm.given import Given
     from ..host.tools.approvals import Approve
     from ..host.tools.toolbox import Tool, Toolbox
     from ..host.usage import ResourceUsage
@@ -77,7 +77,8 @@ class Session:
     cache: where compiled programs are kept; sessions of a process share one by default.
     seed: where the random numbers of every spell start; each run gets its own by default.
     model: "provider/model" to use where a spell names none.
-    models: what answers in place of models, by name or pattern: doubles as `testing` makes them.
+    models: models of this program by name or pattern: {"acme/large": a pydantic-ai model}, or what
+        answers in place of models: doubles as `testing` makes them.
     folder: where relative paths start; the current folder by default.
     stdin: what `io.read` reads, such as sys.stdin; empty by default.
     output: gets printed text as it happens.
@@ -114,7 +115,7 @@ class Session:
         cache: ChunkCache | None = None,
         seed: int | None = None,
         model: str | None = None,
-        models: Mapping[str, Double] | None = None,
+        models: Mapping[str, Given] | None = None,
         folder: str | os.PathLike[str] = ".",
         settings: Settings | None = None,
         stdin: TextIO | None = None,
@@ -135,6 +136,7 @@ class Session:
         self.peak_memory = 0
         self.engine = engine
         self.isolation = isolation or ("process" if level == "untrusted" else "none")
+        self._isolation_given = isolation is not None
         self.require = tuple(require)
         self._check_isolation()
         self.seed = seed
@@ -176,7 +178,7 @@ class Session:
             notify=notify or (lambda text: None),
             log=log or (lambda level, message, fields: None),
             stdin=stdin,
-            doubles={n if "/" in n else f"mock/{n}": d for n, d in (models or {}).items()},
+            given=_checked(models) if models else None,
         )
         if record is not None and replay is not None:
             raise UsageError("record and replay exclude each other")
@@ -209,6 +211,12 @@ class Session:
     def default_engine(self) -> Engine:
         """The engine of programs whose name does not tell."""
         return engine_for(self.engine or "lua", self.isolation)
+
+    def isolation_of(self, program: Program) -> str:
+        """Where a program runs: as this session was told, else as the program asks."""
+        if self._isolation_given or self.isolation == "process":
+            return self.isolation
+        return program.isolation or self.isolation
 
     def _check_isolation(self) -> None:
         if self.isolation not in ISOLATIONS:
@@ -394,6 +402,12 @@ class Session:
         from asyncio import run as run_loop
 
         return run_loop(rest())
+
+
+def _checked(models: Mapping[str, Given]) -> dict[str, Given]:
+    from ..host.llm.given import given_models
+
+    return given_models(models)
 
 
 def _words(given: str | Iterable[str]) -> tuple[str, ...]:

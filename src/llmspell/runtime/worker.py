@@ -45,8 +45,17 @@ from ..errors import (
     TimeLimit,
 )
 from ..limits import Limits
-from .chunk_files import ChunkFiles
-from .frames import MAX_TEXT, TO_WORKER, Frames, exit_frame, pack, read_error, tell_error
+from .frames import (
+    MAX_FRAME,
+    MAX_TEXT,
+    SOON,
+    TO_WORKER,
+    Frames,
+    exit_frame,
+    pack,
+    read_error,
+    tell_error,
+)
 from .lockdown import Bounds, lock_down, prepare
 
 TURN = 0.004
@@ -57,6 +66,9 @@ SPARE_MEMORY = 64 * 1024 * 1024
 
 IDLE = 0.02
 """Seconds a script waits before the worker tells where: the answer to a quick call comes sooner."""
+
+AWAKE = 0.5
+"""Seconds a worker waits awake in all, of the two it has beyond a limit of processor time."""
 
 AHEAD = 2
 """Milliseconds a zygote lets pass before it forks ahead: a worker at its start needs the time."""
@@ -84,6 +96,7 @@ class Worker:
         self._warned = False
         self._told = True
         self._calls = self._output = 0
+        self._prompt, self._awake = False, float("inf")
         self._refused: list[tuple[int, CapabilityError]] = []
 
     def serve(self, chosen: Engine, isolate: Isolate) -> None:
@@ -94,6 +107,8 @@ class Worker:
         self._engine, self._isolate = chosen, isolate
         memory = (self._limits.memory or 2**40) + SPARE_MEMORY
         cpu = None if self._limits.cpu is None else int(self._limits.cpu) + 2
+        if cpu is not None:
+            self._awake = AWAKE
         layers = lock_down(Bounds(memory, cpu), [self._channel.fileno()], self._parent)
         self._channel.sendall(pack("ready", layers))
         while True:
@@ -194,7 +209,7 @@ class Worker:
             elif ended.error is None:
                 events += pack("done", ended.entry, ended.value.decode())
             else:
-                events += pack("fail", ended.entry, tell_error(ended.error))
+                events += _failed(ended.entry, ended.error)
         self._told = False
         self._warned = bool(answer.near)
         for name in answer.near:
@@ -232,13 +247,25 @@ class Worker:
             return message
         # A busy script that is near a limit may be over it before the host could warn it.
         patience = 0 if self._busy and not self._warned else IDLE
-        readable, _, _ = select.select([self._channel], [], [], patience)
-        if not readable:
+        if not self._readable(patience):
             if self._busy:
                 return None
             if not self._told:
                 self._channel.sendall(self._state(True))
         return self._read()
+
+    def _readable(self, patience: float) -> bool:
+        """Whether something comes in so many seconds. Where it came soon, waits for it awake."""
+        channel, began = [self._channel], monotonic()
+        if patience and self._prompt and self._awake > 0:
+            while (waited := monotonic() - began) < SOON:
+                if select.select(channel, [], [], 0)[0]:
+                    self._awake -= waited
+                    return True
+            self._awake -= SOON
+        readable = bool(select.select(channel, [], [], patience)[0])
+        self._prompt = readable and monotonic() - began < SOON
+        return readable
 
     def _read(self) -> list[Any]:
         while (message := next(self._frames, None)) is None:
@@ -247,6 +274,15 @@ class Worker:
                 os._exit(0)
             self._frames.feed(data)
         return message
+
+
+def _failed(entry: int, error: LlmspellError) -> bytes:
+    """Tells an error: without what the script raised where that does not fit beside the rest."""
+    frame = pack("fail", entry, tell_error(error))
+    if len(frame) > MAX_FRAME and isinstance(error, ScriptRuntimeError):
+        error.value = None
+        frame = pack("fail", entry, tell_error(error))
+    return frame
 
 
 Opening = tuple[Engine, Isolate]
@@ -272,8 +308,11 @@ def read_names(stream: BinaryIO) -> tuple[Engine, Mapping[str, Signature]]:
         for _, name, names, folder in frames:
             bound = {n: Signature(tuple(params), *rest) for n, params, *rest in names}
             chosen = engine(name, machine_code=False)
-            if isinstance(chosen, Prepares):
-                chosen.keep(ChunkFiles(folder) if folder else None)
+            if isinstance(chosen, Prepares) and folder:
+                # Brings OpenSSL, for which few have a use.
+                from .chunk_files import ChunkFiles
+
+                chosen.keep(ChunkFiles(folder))
             return chosen, bound
         data = stream.read(frames.missing)
         if not data:
