@@ -323,6 +323,8 @@ def test_a_parameter_nested_too_deeply(cli: Command) -> None:
         (("-p", "x:=zz"), "write x=zz"),
         (("--limit", "steps"), "write it as NAME=N"),
         (("--limit", "stepz=1"), "'stepz' is not a limit: use one of"),
+        (("--limit", "stepz=1"), "warn; did you mean steps?"),
+        (("--level", "trustd"), "privileged; did you mean trusted?"),
         (("--limit", "steps=many"), "limit steps: cannot read 'many'"),
         (("--limit", "steps=0"), "limit steps: must be a number above 0"),
         (("--limit", "steps=-5"), "limit steps"),
@@ -364,6 +366,23 @@ def test_bad_command_lines(cli: Command, args: tuple[str, ...]) -> None:
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("usage: llmspell")
     assert "error: " in done.err.splitlines()[-1]
+
+
+def test_a_misspelt_flag_is_told_with_the_one_that_may_have_been_meant(cli: Command) -> None:
+    cli.write("print('ran')")
+    for args, told in (
+        (
+            ("run", "spell.lua", "--limt", "steps=1"),
+            "'--limt' is not known here; did you mean --limit?",
+        ),
+        (("run", "spell.lua", "--allwo=net"), "'--allwo' is not known here; did you mean --allow?"),
+        (("run", "spell.lua", "more.lua"), "'more.lua' is not known here"),
+        (
+            ("--versoin", "run", "spell.lua"),
+            "'--versoin' is not known here; did you mean --version?",
+        ),
+    ):
+        assert cli(*args).err.endswith(f"error: {told}\n")
 
 
 def test_help_names_every_flag(cli: Command) -> None:
@@ -447,6 +466,19 @@ def test_security_check_shows_every_layer(cli: Command) -> None:
     assert cli("security", "wreck").code == 2
 
 
+def test_calls_that_had_not_begun_end_with_the_run_unseen(cli: Command) -> None:
+    source = 'agent.create({model: "test/offline"}); throw new Error("now")'
+    (cli.folder / "s.js").write_text(source)
+    assert "s.js:1: now" in cli("run", "s.js").err  # Python has nothing to warn of
+
+
+@pytest.mark.parametrize("engine", ["lua55", "javascript", "typescript", "tengo"])
+def test_security_check_looks_at_every_language(cli: Command, engine: str) -> None:
+    done = cli("security", "check", "--engine", engine)
+    assert (done.code, done.err) == (0, "")
+    assert "seccomp" in done.out
+
+
 def on_a_terminal(cli: Command, source: str, *flags: str, remarks: bool = False) -> str:
     """What a person sees of a spell, with or without what is on stderr."""
     cli.write(source)
@@ -490,6 +522,8 @@ MARKS = r"\27[2J\27]0;x\7\8\127\u{9b}31m\u{61c}\u{200f}\u{2028}\u{202e}\u{2066}\
         "log.warn('%s\\nerror: forged', {['%s'] = '%s'})",
         "error('%s\\nerror: forged')",
         "error({message = '%s'})",
+        "error({message = 'm', code = '%s\\nerror: forged'})",
+        "error(errors.wrap('%s\\nerror: forged', '%s\\nerror: forged', '%s\\nerror: forged'))",
         "fs.read('%s')",
         "require('%s')",
         "local x = '%s' error()",
@@ -508,12 +542,38 @@ def test_no_text_of_an_untrusted_spell_reaches_a_terminal_raw(
         assert set(json.loads(seen)) == RECORD
 
 
+def test_names_and_codes_of_a_spell_begin_no_line_of_their_own(cli: Command) -> None:
+    source = """
+        local t = {["k\\nerror: forged"] = "v\\nerror: forged"}
+        error({message = "m\\nerror: forged", code = "c\\nerror: forged"})
+    """
+    done = cli("run", "-", "--level", "untrusted", "--locals", stdin=source.encode())
+    assert done.err.count("error: forged") > 2
+    assert [line for line in done.err.splitlines() if line.startswith("error: ")] == [
+        "error: stdin:3: m"
+    ]
+
+
 # Where the spell comes from.
 
 
 def test_a_missing_file(cli: Command) -> None:
     done = cli("run", "nowhere.lua")
     assert (done.code, one_sentence(done)) == (2, "there is no file nowhere.lua")
+
+
+@pytest.mark.parametrize("name", ["spell.tsx", "flow.yaml"])
+def test_a_file_that_is_no_spell_is_not_taken_for_lua(cli: Command, name: str) -> None:
+    (cli.folder / name).write_text("print('ran')")
+    done = cli("run", name)
+    assert done.code == 2
+    assert one_sentence(done) == (
+        f"{name} does not end as spells do (.lua .js .mjs .ts .mts .tengo): "
+        "name its language, --engine lua"
+    )
+    assert cli("run", name, "--engine", "lua").out == "ran\n"
+    (cli.folder / "spell").write_text("print('ran')")
+    assert cli("run", "spell").out == "ran\n", "a file without a suffix is Lua"
 
 
 def test_a_folder(cli: Command) -> None:
@@ -660,6 +720,21 @@ def test_a_signal_ends_it(
     assert process.wait(SOON) == 130
     done = cli.finish(process)
     assert done.err == "interrupted\n"
+
+
+def test_a_signal_in_the_midst_of_an_import_ends_it_too(tmp_path: Path) -> None:
+    """CPython would make an exit of its own of one that has passed an `exec`."""
+    (tmp_path / "interrupted.py").write_text("""
+import sys
+from llmspell.cli import main, run
+def prepare(options):
+    exec("raise KeyboardInterrupt")
+run.prepare = prepare
+sys.exit(main.main(["run", "spell.lua"]))
+""")
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 def test_json_is_one_document_for_an_interrupted_run(cli: Command) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
+import pty
+import select
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -96,6 +101,69 @@ def test_a_pipe_that_stays_empty_holds_nothing_up(pipe: tuple[TextIO, int], what
     assert caught.value.result.output == "1\n2\n3\n"
     os.write(writing, b"late\n")
     assert session.run_sync("return io.read()", limits={"time": 5}).value == "late"
+
+
+CHAT = """
+local said = {}
+while true do
+  io.write("you: ")
+  local line = io.ask()
+  if not line then break end
+  said[#said + 1] = line
+  if line == "sum" then print(tools.execute("calculator", {expression = "1 + 1"})) end
+end
+print("\\n" .. table.concat(said, ","))
+"""
+
+
+def at_a_terminal(folder: Path, source: str, steps: list[tuple[str, bytes]], *flags: str) -> str:
+    """What a person sees who types each answer when its question has come."""
+    (folder / "spell.lua").write_text(source)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(folder)
+        args = [sys.executable, "-m", "llmspell", "run", "spell.lua", *flags]
+        os.execv(sys.executable, args)
+    told, seen, due = b"", 0, monotonic() + 60
+    with contextlib.suppress(OSError):  # how a terminal says that nobody writes any more
+        while monotonic() < due:
+            if select.select([terminal], [], [], 1)[0]:
+                told += os.read(terminal, 4096)
+            if steps and (at := told.find(steps[0][0].encode(), seen)) >= 0:
+                seen = at + len(steps[0][0])
+                os.write(terminal, steps.pop(0)[1])
+    if monotonic() >= due:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(terminal)
+    return told.decode().replace("\r\n", "\n")
+
+
+def test_a_person_is_asked_at_the_terminal(tmp_path: Path) -> None:
+    """Also between questions about tools, which have their own answers; Ctrl-D ends it."""
+    steps = [("you: ", b"hello\n"), ("you: ", b"sum\n"), ("[y/N] ", b"y\n"), ("you: ", b"\x04")]
+    told = at_a_terminal(tmp_path, CHAT, steps, "--tool-rule", "calc*=ask")
+    assert "\n2\nyou: " in told, told
+    assert told.endswith("\nhello,sum\n"), told
+
+
+def test_a_question_in_the_background_leaves_others_their_answers(tmp_path: Path) -> None:
+    source = """
+    local name = async(io.ask)
+    print(tools.execute("calculator", {expression = "1 + 1"}))
+    io.write("name? ")
+    print("you are " .. await(name))
+    """
+    steps = [("[y/N] ", b"y\n"), ("name? ", b"Ada\n")]
+    told = at_a_terminal(tmp_path, source, steps, "--tool-rule", "calc*=ask")
+    assert "\n2\n" in told, told
+    assert told.endswith("you are Ada\n"), told
+
+
+def test_an_untrusted_spell_asks_nobody_at_the_terminal(tmp_path: Path) -> None:
+    source = "io.write('password: ') print(io.ask(), io.read(), io.read('all'))"
+    told = at_a_terminal(tmp_path, source, [], "--level", "untrusted")
+    assert told == "password: nil\tnil\tnil\n"
 
 
 def test_it_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_what_is_left_is_what_the_limits_say_less_what_was_used() -> None:
 
 def test_what_is_set_aside_above_is_given_back() -> None:
     parent = Meter(Limits(tokens=100, memory=100))
-    inner = InnerMeter(Limits(tokens=60, memory=100), Usage(), parent)
+    inner = InnerMeter(Limits(tokens=60, memory=100), parent, Usage())
     with pytest.raises(BudgetExceeded):
         inner.reserve(61, 0.0)
     assert (parent.reserved_tokens, inner.above) == (0, False)

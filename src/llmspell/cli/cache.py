@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 from ..errors import UsageError
 
 
 def add_to(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Any],
     formatter: type[argparse.HelpFormatter],
 ) -> None:
     """Declares the command."""

@@ -10,9 +10,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from .. import __version__
-from ..errors import LlmspellError
+from ..errors import LlmspellError, near_miss
 from . import cache, run, security
 
 
@@ -27,9 +28,21 @@ class Formatter(argparse.HelpFormatter):
         super().__init__(prog, width=columns - 2)
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that tells what an argument it does not know may have been meant to be."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            given = unknown[0].partition("=")[0]
+            meant = near_miss(given, self._option_string_actions) if given[:1] == "-" else ""
+            self.error(f"{given!r} is not known here{meant}")
+        return found, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="llmspell",
         formatter_class=Formatter,
         description="Runs spells: small scripts that drive models, agents and tools in a sandbox.",
@@ -62,6 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LlmspellError as error:
         return _failed(error, options, debug)
     except KeyboardInterrupt:
+        # CPython ends by the signal and not with our code when it came in the midst of an `exec`,
+        # as the import of a dataclass has one, unless another has ended well since.
+        exec("")
         return _failed(Interrupted("interrupted"), options, debug)
     except BrokenPipeError:
         return _without_stdout(141)

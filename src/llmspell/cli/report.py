@@ -46,7 +46,7 @@ def complain(
         fields = {"traceback": trace} if trace else {}
         remark(json_line("error", str(error), fields | {"error": error.as_dict()}, run_id))
         return
-    lines = [_indented(f"error: {error}")]
+    lines = [f"error: {error}"]
     if error.source_line:
         number = str(error.line)
         lines.append(f"  {number} | {error.source_line}")
@@ -63,7 +63,7 @@ def complain(
     if "attempts" in error.details:
         lines.append(f"  attempts: {error.details['attempts']}")
     lines += _causes(error.details.get("cause"))
-    remark("\n".join(lines))
+    remark("\n".join(map(_indented, lines)))
     if trace:
         remark(trace)
 
@@ -77,8 +77,12 @@ def _causes(cause: dict[str, Any] | None) -> list[str]:
     lines = []
     while cause is not None:
         where = f"{cause['file']}:{cause['line']}: " if "line" in cause else ""
-        code = f" ({cause['code']})" if cause["code"] != ScriptRuntimeError.code else ""
-        lines.append(_indented(f"  caused by: {where}{cause['message']}{code}"))
+        said, kind = cause["message"], cause["type"]
+        if cause["code"] != ScriptRuntimeError.code:
+            said = f"{said} ({cause['code']})"
+        elif kind != ScriptRuntimeError.__name__:
+            said = f"{kind}: {said}"  # one of the script's language
+        lines.append(f"  caused by: {where}{said}")
         cause = cause.get("cause")
     return lines
 

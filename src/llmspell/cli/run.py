@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def add_to(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Any],
     formatter: type[argparse.HelpFormatter],
 ) -> None:
     """Declares the command."""

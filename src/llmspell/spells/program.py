@@ -11,12 +11,17 @@ from ..host.sources import Sources
 
 
 class Program(NamedTuple):
-    """Source text and where it came from. `suffix` names its language, or is ""."""
+    """Source text and where it came from. `suffix` names its language, or is "".
+
+    engine, isolation: what its manifest asks for, if anything.
+    """
 
     source: str
     name: str = "spell"
     suffix: str = ""
     folder: str | None = None
+    engine: str | None = None
+    isolation: str | None = None
 
     @classmethod
     def of(
@@ -36,18 +41,16 @@ class Program(NamedTuple):
 
     @classmethod
     def read(cls, path: str, files: Sources | None = None) -> Program:
-        """Reads a file, or a folder that holds main.lua or a main of another language.
+        """Reads a file, or a folder: the entry of its manifest, else main.lua or another main.
 
         `files` keeps texts, so that a file that has not changed is not read again.
         """
+        files = files or Sources()
+        engine = isolation = None
         if os.path.isdir(path):
-            mains = [f"main{suffix}" for suffix in SUFFIXES]
-            found = [main for main in mains if os.path.isfile(os.path.join(path, main))]
-            if not found:
-                raise UsageError(f"{path} is a folder without {' or '.join(mains)}")
-            path = os.path.join(path, found[0])
+            path, engine, isolation = _entry(path, files)
         try:
-            source = (files or Sources()).now(os.path.abspath(path))
+            source = files.now(os.path.abspath(path))
         except FileNotFoundError:
             raise UsageError(f"there is no file {path}") from None
         except UnicodeDecodeError:
@@ -58,4 +61,19 @@ class Program(NamedTuple):
             raise UsageError(f"cannot read {path}: it is being written all the time") from error
         folder = os.path.dirname(os.path.realpath(path))
         name = path.encode(errors="replace").decode()  # a file name need not be text
-        return cls(source, name, os.path.splitext(path)[1], folder)
+        return cls(source, name, os.path.splitext(path)[1], folder, engine, isolation)
+
+
+def _entry(folder: str, files: Sources) -> tuple[str, str | None, str | None]:
+    """The script of a folder, and the engine and isolation its manifest asks for."""
+    from .manifest import Manifest, leaves
+
+    told = Manifest.of(folder, files)
+    mains = [told.entry] if told.entry else [f"main{suffix}" for suffix in SUFFIXES]
+    found = [main for main in mains if os.path.isfile(os.path.join(folder, main))]
+    if not found:
+        raise UsageError(f"{folder} is a folder without {' or '.join(mains)}")
+    path = os.path.join(folder, found[0])
+    if leaves(folder, path):
+        raise UsageError(f"{path} is a link that leads out of the folder")
+    return path, told.engine, told.isolation
