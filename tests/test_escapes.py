@@ -75,7 +75,7 @@ e := error({code: "mine"})
 export [
     account(42).shown(), text.join(squares, " "), !is_error(e), e.value.code,
     json.decode(json.encode({list: range(1, 10)})).list[8], text.to_upper("fine"),
-    is_callable(print) ? "function" : "", await(async(func() { return len(squares) })),
+    is_callable(print) ? "function" : "", await(async(func() { return len(squares) }))
 ]
 """
 CANARIES = {".lua": CANARY, ".js": CANARY_JS, ".tengo": CANARY_TENGO}

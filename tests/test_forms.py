@@ -137,10 +137,10 @@ MISFITS: list[tuple[Any, Any, str]] = [
     (Colour, "green", 'p must be one of "red", "blue", got string'),
     (Colour, [], 'p must be one of "red", "blue", got table'),
     (list[dt.date], ["2026-01-31", "x"], "p[2] must be a date as ISO 8601 text, got string"),
-    (Item, {"name": "a", "price": "-1"}, "p is refused: price must not be negative"),
+    (Item, {"name": "a", "price": "-1"}, "p.price must not be negative"),
     (Item, {"name": "a", "price": 1}, "p.price must be a decimal number as text, got number"),
     (Pair, {}, "p.first is missing: it must be an integer"),
-    (Pair, {"first": 1, "thrid": 2}, "p.thrid is not known"),
+    (Pair, {"first": 1, "thrid": 2}, "p.thrid is not known; known are first, second"),
 ]
 
 

@@ -24,10 +24,12 @@ import pytest
 
 from llmspell.errors import BadArgument, CapabilityError, Denied, ProviderFailure
 from llmspell.host.net import http as http_unit
-from llmspell.host.net.addresses import is_public, literal
+from llmspell.host.net.addresses import is_public
 from llmspell.host.net.http import Http, Reply
 from llmspell.host.net.markdown import convert_page
+from llmspell.host.net.network import MAX_RESOLVING
 from llmspell.host.net.pages import Page
+from llmspell.policy import literal
 
 
 class Grants:
@@ -756,6 +758,32 @@ def test_cancelled_while_resolving(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         release.set()
     assert error.code == "timeout"
+
+
+def test_names_that_are_given_up_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver cannot be stopped, so no more than a few are asked at once; others wait."""
+    release = threading.Event()
+    asked: list[str] = []
+
+    def slow(host: str, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        release.wait(30)
+        return []
+
+    async def ask(http: Http) -> list[str]:
+        names = [f"http://a{i}.test/" for i in range(100)]
+        told = await asyncio.gather(
+            *(http.request("GET", name, timeout=2) for name in names), return_exceptions=True
+        )
+        return [error.code for error in told if isinstance(error, ProviderFailure)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        codes = run(ask)
+    finally:
+        release.set()
+    assert len(asked) == MAX_RESOLVING
+    assert codes == ["timeout"] * 100
 
 
 def fetch(url: str) -> Page:

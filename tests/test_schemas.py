@@ -70,7 +70,8 @@ VALUES = st.recursive(
 def test_every_example_fits_what_was_inferred(examples: list[Any]) -> None:
     schema = schema_algebra.infer(examples)
     check = schemas.Validator(schema)
-    assert [check.faults(example) for example in examples] == [[] for _ in examples]
+    seen = [schemas.mended(example, schema) for example in examples]
+    assert [check.faults(example) for example in seen] == [[] for _ in examples]
 
 
 @given(st.lists(VALUES, min_size=1, max_size=2), st.lists(VALUES, min_size=1, max_size=2))
@@ -82,7 +83,7 @@ def test_without_a_difference_nothing_changed(first: list[Any], second: list[Any
         return
     if not any(change.breaking for change in schema_algebra.diff(old, new)):
         check = schemas.Validator(new)
-        assert all(check.faults(example) == [] for example in first)
+        assert all(check.faults(schemas.mended(one, new)) == [] for one in first)
 
 
 @given(st.lists(VALUES, min_size=1, max_size=2))
@@ -206,8 +207,10 @@ SCHEMAS = st.recursive(
         "type": st.sampled_from(["integer", "number", "string", "object", ["string", "null"]]),
         "minimum": st.integers(-2, 2), "maxLength": st.integers(0, 2),
         "required": st.lists(st.sampled_from("ab"), unique=True),
-        "enum": st.lists(st.sampled_from([1, "a", None]), min_size=1, unique=True),
-        "additionalProperties": st.booleans() | st.just({"type": "string"}),
+        "enum": st.lists(st.sampled_from([1, "a", None, True]), min_size=1, unique=True),
+        "const": st.sampled_from([1, True, "a"]),
+        "uniqueItems": st.booleans(),
+        "additionalProperties": st.booleans() | st.just({"type": "string"}) | st.just({}),
     }),
     lambda inner: st.fixed_dictionaries({}, optional={
         "type": st.sampled_from(["object", "array"]),
@@ -215,7 +218,12 @@ SCHEMAS = st.recursive(
         "additionalProperties": inner | st.booleans(),
         "required": st.lists(st.sampled_from("ab"), unique=True),
         "items": inner,
+        "prefixItems": st.lists(inner, min_size=1, max_size=2),
+        "contains": inner, "minContains": st.integers(0, 2), "maxContains": st.integers(0, 2),
         "anyOf": st.lists(inner, min_size=1, max_size=2),
+        "dependentSchemas": st.dictionaries(st.sampled_from("ab"), inner, max_size=1),
+        "patternProperties": st.dictionaries(st.just("a"), inner, max_size=1),
+        "if": inner, "then": inner, "else": inner,
     }),
     max_leaves=4,
 )  # fmt: skip
@@ -230,6 +238,32 @@ def test_a_change_that_breaks_nothing_refuses_nothing(
         before, after = schemas.Validator(old), schemas.Validator(new)
         for value in values:
             assert before.faults(value) or not after.faults(value)
+
+
+WIDER: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"uniqueItems": True}, {"uniqueItems": False}),
+    ({}, {"uniqueItems": False}),
+    ({}, {"required": []}),
+    ({"multipleOf": 4}, {"multipleOf": 2}),
+    ({"additionalProperties": False}, {"additionalProperties": {"type": "string"}}),
+    ({"additionalProperties": {"type": "string"}}, {"additionalProperties": {}}),
+    ({"properties": {"a": {"type": "string"}}}, {"properties": {"a": True}}),
+    ({"$defs": {"a": {}}}, {"$defs": {"a": {"type": "string"}, "b": {}}}),
+    ({"dependentSchemas": {"a": {}}, "additionalProperties": False},
+     {"additionalProperties": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), WIDER, ids=str)
+def test_a_change_that_takes_more_breaks_nothing(old: dict[str, Any], new: dict[str, Any]) -> None:
+    changes = schema_algebra.diff(old, new)
+    assert changes and not any(change.breaking for change in changes)
+
+
+def test_a_number_is_no_boolean_where_schemas_differ() -> None:
+    for old, new in (({"const": 1}, {"const": True}), ({"enum": [0]}, {"enum": [False]})):
+        [change] = schema_algebra.diff(old, new)
+        assert change.kind == "changed" and change.breaking
 
 
 def test_what_is_kept_counts_as_memory() -> None:

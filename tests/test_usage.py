@@ -200,8 +200,8 @@ def test_sessions_of_a_tenant_share_its_memory(isolation: str) -> None:
         ):
             first = asyncio.create_task(one.attempt(GROW, {"n": 6000, "wait": 1.5}))
             await asyncio.sleep(0.7)
-            second = await other.attempt(GROW, {"n": 9000})
-            alone = [await first, await other.attempt(GROW, {"n": 9000})]
+            second = await other.attempt(GROW, {"n": 10500})
+            alone = [await first, await other.attempt(GROW, {"n": 10500})]
             return [second, *alone]
 
     refused, first, later = asyncio.run(all_of_them())
@@ -209,7 +209,7 @@ def test_sessions_of_a_tenant_share_its_memory(isolation: str) -> None:
     assert str(refused.error).endswith(
         "the runs of acme reached the memory quota of 16000000 bytes that they share"
     )
-    assert (first.value, later.value) == (6000, 9000)
+    assert (first.value, later.value) == (6000, 10500)
     assert tenant.peak <= 16_000_000 + PUSH_ROOM
     assert (tenant.held, tenant.active) == (0, 0)
 

@@ -53,8 +53,9 @@ def write(seconds: float, format: str, zone: str) -> str:
     _check_length(format)
     try:
         return datetime.fromtimestamp(seconds, _zone(zone)).strftime(format)
-    except (OverflowError, ValueError, OSError) as error:
-        raise BadArgument(f"cannot write {seconds} as {format!r}: {error}") from None
+    except (OverflowError, ValueError, OSError):
+        told = f"cannot write {seconds} as {format!r}: its year is none of the calendar's"
+        raise BadArgument(told) from None
 
 
 def read(text: str, format: str | None, zone: str) -> float:

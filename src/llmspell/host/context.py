@@ -17,6 +17,7 @@ from ..values import Handle
 if TYPE_CHECKING:
     from .agents.agent import Agents
     from .agents.hooks import Hooks
+    from .beside import Beside
     from .channels import Channels
     from .llm.defaults import Defaults
     from .pools.roster import Roster
@@ -40,9 +41,10 @@ class Context:
     sources: names of the sources of this run, as its errors show them.
     run_id: names the run in logs.
     adopt: keeps a host object of a kind until the run ends, and gives the handle of it.
-    keep: the same for what a handle of the script stands for. Raises NotFound.
+    keep: the same for what a handle of the script stands for, which it gives. Raises NotFound.
     measure: brings the meter up to date with what the engine knows.
     nest: makes what runs other spells inside this run, when it is first asked for.
+    beside: gives what does long work of the run that this one is in, if it is in one.
     channels: the channels of this run, made on first use.
     """
 
@@ -60,8 +62,9 @@ class Context:
         run_id: str = "",
         measure: Callable[[], None] = lambda: None,
         adopt: Callable[[str, Any], Handle] = lambda kind, thing: Handle(kind, 0),
-        keep: Callable[[Handle], None] = lambda handle: None,
+        keep: Callable[[Handle], Any] = lambda handle: handle,
         nest: Callable[[], Nest] | None = None,
+        beside: Callable[[], Beside] | None = None,
     ) -> None:
         self.keep = keep
         self.adopt = adopt
@@ -74,6 +77,7 @@ class Context:
         self.load_module = load_module
         self._make_tools = tools
         self._make_nest = nest
+        self._beside_above = beside
         self.sources = sources
         self.run_id = run_id
 
@@ -87,6 +91,15 @@ class Context:
         """What runs other spells inside this run."""
         assert self._make_nest is not None
         return self._make_nest()
+
+    @cached_property
+    def beside(self) -> Beside:
+        """What does long work of this run in a thread."""
+        if self._beside_above is not None:
+            return self._beside_above()
+        from .beside import Beside
+
+        return Beside()
 
     @cached_property
     def channels(self) -> Channels:

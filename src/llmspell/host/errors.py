@@ -225,6 +225,7 @@ def aggregate(raised: list[Any], sources: Container[str]) -> ErrorRecord:
 CATEGORIES = {
     "ProviderFailure": "network",
     "BadArgument": "validation",
+    "ManifestError": "validation",
     "ParamError": "validation",
     "Denied": "permission",
     "NotFound": "not_found",

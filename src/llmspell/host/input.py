@@ -2,6 +2,7 @@
 
     Input(stream)       a file, a pipe, or any text stream; None is an empty input
     read(line)          the next line, or all that is left; None at the end
+    ask()               the next line; a person at a terminal may be who writes it
 
 A pipe may stay open and empty for ever. It is waited for in the event loop, like the network, so
 that limits of time hold and other spells go on; it is never read by a thread, which could neither
@@ -11,6 +12,7 @@ be ended nor left behind.
 from __future__ import annotations
 
 import os
+import select
 import stat
 from typing import TextIO
 
@@ -23,7 +25,7 @@ PIECE = 65536
 
 
 class Input:
-    """Standard input of one session. A terminal is never read: a spell asks people another way."""
+    """Standard input of one session. A terminal is read only to ask whoever sits there."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -33,8 +35,17 @@ class Input:
 
     async def read(self, line: bool) -> str | None:
         """The next line without its end, or all that is left; None at the end."""
+        if self._stream is not None and not self._stream.closed and self._stream.isatty():
+            return None
+        return await self._read(line)
+
+    async def ask(self) -> str | None:
+        """The next line without its end, of a terminal too; None at the end."""
+        return await self._read(line=True)
+
+    async def _read(self, line: bool) -> str | None:
         stream = self._stream
-        if stream is None or stream.closed or stream.isatty():
+        if stream is None or stream.closed:
             return None
         try:
             file = stream.fileno()
@@ -76,17 +87,24 @@ class Input:
 async def _piece(file: int) -> bytes:
     """What is there, waiting for some; nothing at the end."""
     if not stat.S_ISREG(os.fstat(file).st_mode):
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        there = asyncio.Event()
-        try:
-            loop.add_reader(file, there.set)
-        except (OSError, NotImplementedError):  # such as /dev/null, which never waits either
+        # A line of the terminal may be taken by another question in the same moment.
+        while await _some(file) and os.isatty(file) and not select.select([file], [], [], 0)[0]:
             pass
-        else:
-            try:
-                await there.wait()
-            finally:
-                loop.remove_reader(file)
     return os.read(file, PIECE)
+
+
+async def _some(file: int) -> bool:
+    """Waits until there is something to read, or the end. Gives whether it could wait."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    there = asyncio.Event()
+    try:
+        loop.add_reader(file, there.set)
+    except (OSError, NotImplementedError):  # such as /dev/null, which never waits either
+        return False
+    try:
+        await there.wait()
+    finally:
+        loop.remove_reader(file)
+    return True

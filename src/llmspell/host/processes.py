@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ MAX_ARGUMENT = 100_000
 
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT")
 """The variables a program gets. Others may hold secrets, or change what a program does."""
+
+UNDER_ITS_NAME = "import os, sys; os.execv(sys.argv[1], sys.argv[2:])"
+"""Starts a program under the name it was called by. uvloop gives it that of its file, by which the
+Python of a virtual environment would not find its packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,9 @@ async def started(
     import asyncio
     from asyncio.subprocess import DEVNULL, PIPE
 
+    if argv[0] != program and not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        argv = [sys.executable, "-ISc", UNDER_ITS_NAME, program, *argv]
+        program = sys.executable
     try:
         return await asyncio.create_subprocess_exec(
             argv[0], *argv[1:], executable=program, cwd=folder, env=variables,

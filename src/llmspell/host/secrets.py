@@ -14,6 +14,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..values import BYTES_TAG
+
 PARTS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE", "CREDENTIAL",
          "COOKIE", "WEBHOOK", "CONNECTION_STRING", "CONNSTR", "CONN_STR")  # fmt: skip
 """What the name of a secret variable may hold anywhere."""
@@ -26,6 +28,9 @@ HARMLESS = ("AUTHOR", "BYPASS", "COMPASS")
 
 SHORTEST = 8
 """Characters of a value that is looked for in text: a shorter one may be there by chance."""
+
+BYTES = json.dumps(BYTES_TAG)
+"""What stands before bytes in the text form of values, where they are hexadecimal."""
 
 
 class Secret:
@@ -94,10 +99,13 @@ class Filter:
         self._secrets = [Secret(v) for v in sorted(long, key=lambda v: (-len(v), v))]
 
     def text(self, text: str) -> str:
-        """The text with each secret replaced by `***`."""
+        """The text with each secret replaced by `***`, in the bytes of values too."""
         for secret in self._secrets:
             if (value := secret.reveal()) in text:
                 text = text.replace(value, "***")
+        if self._secrets and BYTES in text:
+            for secret in self._secrets:
+                text = text.replace(_encoded(secret).hex(), b"***".hex())
         return text
 
     def data(self, value: Any) -> Any:
@@ -116,5 +124,10 @@ class Filter:
 
     def _bytes(self, value: bytes) -> bytes:
         for secret in self._secrets:
-            value = value.replace(secret.reveal().encode(), b"***")
+            value = value.replace(_encoded(secret), b"***")
         return value
+
+
+def _encoded(secret: Secret) -> bytes:
+    # A variable of the environment may hold bytes that are no text.
+    return secret.reveal().encode(errors="surrogateescape")

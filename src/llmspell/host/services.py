@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from httpx2 import AsyncClient
 
     from .channels import SharedChannels
-    from .doubles.doubles import Double
     from .files.files import Files
     from .input import Input
+    from .llm.given import Given
     from .llm.modelinfo import ModelFacts
     from .llm.models import Models
     from .net.http import Http
@@ -62,7 +62,7 @@ class Services:
         notify: Callable[[str], None],
         log: Callable[[str, str, dict[str, object]], None],
         stdin: TextIO | None = None,
-        doubles: Mapping[str, Double] | None = None,
+        given: Mapping[str, Given] | None = None,
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -71,7 +71,7 @@ class Services:
         self.notify = notify
         self._log = log
         self.stdin = stdin
-        self.doubles = doubles
+        self.given = given
         self.run_id = ""
 
     def log(self, level: str, message: str, fields: dict[str, object]) -> None:
@@ -100,7 +100,7 @@ class Services:
         """The one registry of model providers."""
         from .llm.models import Models
 
-        return Models(self.settings, self.environment, self.model, self.notify, self.doubles)
+        return Models(self.settings, self.environment, self.model, self.notify, self.given)
 
     @cached_property
     def keyless(self) -> AsyncClient:

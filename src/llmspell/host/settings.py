@@ -45,7 +45,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -75,7 +75,7 @@ _CREDENTIAL = "auth|cookie|token|secret|api-?key"
 SEARCH_ENGINES = ("searxng", "duckduckgo")
 """Whose answers a search reads; `web_search` does."""
 
-_PROVIDER_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+_TABLE_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
 class ProviderSettings(NamedTuple):
@@ -265,14 +265,21 @@ class _File(NamedTuple):
                 raise self.wrong("limits", name, f"is wrong: {error}") from error
         return expanded(given)
 
+    def named(
+        self, section: str, tables: dict[str, Any]
+    ) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """The tables of a section: the name of each, where it is, and what it holds."""
+        for name, values in tables.items():
+            table = f"{section}.{name}"
+            if not isinstance(values, dict):
+                raise self.wrong(section, name, f"must be a table: write [{table}]")
+            if not re.fullmatch(_TABLE_NAME, name):
+                raise self.wrong(table, "", "has a name that is not letters, digits, _ - or .")
+            yield name, table, values
+
     def providers(self, tables: dict[str, Any]) -> dict[str, ProviderSettings]:
         read = {}
-        for name, values in tables.items():
-            table = f"providers.{name}"
-            if not isinstance(values, dict):
-                raise self.wrong("providers", name, f"must be a table: write [{table}]")
-            if not re.fullmatch(_PROVIDER_NAME, name):
-                raise self.wrong(table, "", "has a name that is not letters, digits, _ - or .")
+        for name, table, values in self.named("providers", tables):
             if "api_key" in values:
                 raise self.wrong(
                     table, "api_key", "is not read: name the variable that holds the key instead, "
@@ -293,12 +300,7 @@ class _File(NamedTuple):
 
     def mcp(self, tables: dict[str, Any]) -> dict[str, McpSettings]:
         read = {}
-        for name, values in tables.items():
-            table = f"mcp.{name}"
-            if not isinstance(values, dict):
-                raise self.wrong("mcp", name, f"must be a table: write [{table}]")
-            if not re.fullmatch(_PROVIDER_NAME, name):
-                raise self.wrong(table, "", "has a name that is not letters, digits, _ - or .")
+        for name, table, values in self.named("mcp", tables):
             self.check_known(table, values, McpSettings._fields)
             url, command = self.url(table, values, "url"), self.strings(values, "command", table)
             if (url is None) == (not command):

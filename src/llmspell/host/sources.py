@@ -13,6 +13,7 @@ import stat
 from _thread import allocate_lock  # threading would cost the start of a spell a millisecond
 from collections import OrderedDict
 from collections.abc import Callable
+from errno import EFBIG
 from time import time_ns
 
 from ..errors import FileFailure
@@ -26,6 +27,9 @@ SETTLED = 2_000_000_000
 MAX_FILES = 1000
 MAX_CHARACTERS = 16 * 1024 * 1024
 """Of all texts that are kept."""
+
+MAX_FILE = 16 * 1024 * 1024
+"""Bytes of a file: no engine takes so long a program."""
 
 TRIES = 10
 """Times a file is read that somebody is writing."""
@@ -120,4 +124,7 @@ def _decoded(data: bytes) -> str:
 
 def _content(path: str) -> bytes:
     with open(path, "rb") as file:
-        return file.read()
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise OSError(EFBIG, f"it is larger than {MAX_FILE} bytes")
+    return data

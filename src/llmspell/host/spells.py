@@ -32,10 +32,10 @@ from ..errors import (
     RunLimit,
     StackLimit,
 )
-from ..limits import Limits, Meter, Reservation, Usage
+from ..limits import Limits, Meter, Usage
 from ..values import CannotCross, refuse_references
-from .agents.allowances import Both
 from .files.files import Files
+from .meters import PartMeter
 from .usage import ResourceUsage
 
 if TYPE_CHECKING:
@@ -171,15 +171,14 @@ class Nest(Protocol):
         ...
 
 
-class InnerMeter(Meter):
+class InnerMeter(PartMeter):
     """Charges a nested run, and the run it is in.
 
     above: whether it was the latter whose limit was reached.
     """
 
-    def __init__(self, limits: Limits, usage: Usage, parent: Meter) -> None:
-        super().__init__(limits, usage)
-        self.parent = parent
+    def __init__(self, limits: Limits, parent: Meter, usage: Usage) -> None:
+        super().__init__(limits, parent, usage)
         self.above = False
 
     def _up(self, charge: Any, *args: Any) -> Any:
@@ -215,26 +214,6 @@ class InnerMeter(Meter):
         """Counts bytes that are written here and above."""
         self._up(self.parent.charge_disk, size)
         super().charge_disk(size)
-
-    @property
-    def priced(self) -> bool:
-        """Whether dollars are limited, here or above."""
-        return super().priced or self.parent.priced
-
-    def room(self) -> int | None:
-        """Tokens that may still be reserved, here and above."""
-        own, above = super().room(), self.parent.room()
-        return min((room for room in (own, above) if room is not None), default=None)
-
-    def reserve(self, tokens: int, cost: float | None) -> Reservation:
-        """Sets aside here and above. Raises BudgetExceeded."""
-        own = super().reserve(tokens, cost)
-        try:
-            above: Reservation = self._up(self.parent.reserve, tokens, cost)
-        except BaseException:
-            own.release()
-            raise
-        return Both(own, above)
 
     def end(self) -> None:
         """Gives back what was held: the run is over."""

@@ -1,13 +1,32 @@
-"""This unit ends tasks.
+"""This unit ends tasks, and names what goes on at the same time.
 
 ended(tasks)    cancels them, and returns when every one is over
+strand(name)    what is done within is a strand of its own
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
+
+STRAND: ContextVar[str] = ContextVar("STRAND", default="")
+"""Which of the things that go on for one call of a script this is, such as the step of a workflow.
+
+Where they ask the same at the same time, a restored run tells by it whose answer is whose.
+"""
+
+
+@contextmanager
+def strand(name: str) -> Iterator[None]:
+    """Names what is done within."""
+    token = STRAND.set(f"{STRAND.get()}/{name}")
+    try:
+        yield
+    finally:
+        STRAND.reset(token)
 
 
 async def ended(tasks: Iterable[asyncio.Future[Any]]) -> None:

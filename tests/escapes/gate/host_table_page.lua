@@ -1,6 +1,6 @@
 -- attack: fetches a small page that becomes hundreds of megabytes
 -- expect: ok true | error too_large | error malformed
--- limits: time=5, memory=64MB
+-- limits: time=20, memory=64MB
 -- allow: net:{server}
 
 local page = http.fetch("http://{server}/html?before=%3Ctable%3E%3Ctr%3E&part=%3Ctd%20colspan%3D1000%3Ex&times=50000")

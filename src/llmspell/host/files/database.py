@@ -51,6 +51,7 @@ def ask(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     from time import monotonic
 
     write, due = bool(job["write"]), monotonic() + float(job["timeout"])
+    changes: list[int] = []
     base = sqlite3.connect(":memory:", isolation_level=None)
     try:
         if data:
@@ -61,7 +62,7 @@ def ask(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         base.execute("PRAGMA cell_size_check = ON")
         base.execute("PRAGMA temp_store = MEMORY")
         base.execute(f"PRAGMA max_page_count = {MAX_FILE // 512}")
-        base.set_authorizer(_authorizer(write))
+        base.set_authorizer(_authorizer(write, changes))
         base.set_progress_handler(lambda: monotonic() > due, STEPS)
         cursor = base.execute(job["sql"], _params(job["params"]))
         columns = [column[0] for column in cursor.description or ()]
@@ -80,7 +81,8 @@ def ask(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         text = "it took too long" if str(error) == "interrupted" else str(error)
         return {"error": text, "late": text != str(error)}, b""
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
-        return {"error": str(error)}, b""
+        advice = ": set the option write for what changes the database" if changes else ""
+        return {"error": str(error) + advice}, b""
     finally:
         base.close()
 
@@ -94,13 +96,18 @@ def _params(given: Any) -> Any:
     return [plain(value) for value in given]
 
 
-def _authorizer(write: bool) -> Any:
+def _authorizer(write: bool, changes: list[int]) -> Any:
+    """What decides what a statement may do. `changes` gets what only `write` would allow."""
+
     def decide(action: int, first: str | None, *others: str | None) -> int:
         if action == sqlite3.SQLITE_PRAGMA and first in SHOWN:
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION and others[0] in ("load_extension", "edit"):
             return sqlite3.SQLITE_DENY
-        if action in NEVER or not (write or action in READING):
+        if action in NEVER:
+            return sqlite3.SQLITE_DENY
+        if not write and action not in READING:
+            changes.append(action)
             return sqlite3.SQLITE_DENY
         return sqlite3.SQLITE_OK
 

@@ -81,6 +81,8 @@ async def search(files: Files, root: str, options: SearchOptions) -> list[Findin
             continue
         for entry in entries:
             looked += 1
+            if looked % 100 == 0:
+                await asyncio.sleep(0)
             if looked > MAX_ENTRIES:
                 raise FileFailure(f"there are more than {MAX_ENTRIES} files", code="too_large")
             path = entry.name if folder == "." else f"{folder.rstrip('/')}/{entry.name}"
@@ -118,15 +120,22 @@ def _lines(files: Files, path: str, options: SearchOptions) -> list[Finding]:
         text = files.read(path).decode()
     except (CapabilityError, UnicodeDecodeError):
         return []
-    wanted = options.text or ""
+    wanted, where = options.text or "", text
     if options.ignore_case:
-        wanted = wanted.lower()
-    if wanted not in (text.lower() if options.ignore_case else text):
-        return []
-    told = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if wanted in (line.lower() if options.ignore_case else line):
-            told.append(Finding(path, number, line[:MAX_SHOWN]))
-            if len(told) == options.limit:
-                break
+        wanted, where = _lower(wanted), _lower(text)
+    told: list[Finding] = []
+    # From match to match: a file may have millions of lines.
+    number, counted = 1, 0
+    at = -1 if "\n" in wanted else where.find(wanted)
+    while at >= 0 and len(told) < options.limit:
+        number += text.count("\n", counted, at)
+        start, end = text.rfind("\n", 0, at) + 1, text.find("\n", at)
+        end = len(text) if end < 0 else end
+        told.append(Finding(path, number, text[start : min(end, start + MAX_SHOWN)]))
+        counted, at = end, where.find(wanted, end)
     return told
+
+
+def _lower(text: str) -> str:
+    """The text in small letters, each where it was: this one alone becomes two."""
+    return text.replace("\u0130", "i").lower()

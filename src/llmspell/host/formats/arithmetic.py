@@ -15,7 +15,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...errors import BadArgument
+from ...errors import BadArgument, near_miss
 
 Number = int | float | bool
 
@@ -74,7 +74,7 @@ def _value(node: ast.expr, depth: int = 0) -> Number:
         case ast.Name(id=name) if name in CONSTANTS:
             return CONSTANTS[name]
         case ast.Name(id=name):
-            raise Refused(f"{name} is not known")
+            raise Refused(f"{name} is not known{near_miss(name, CONSTANTS)}")
         case ast.UnaryOp(op=op, operand=operand) if type(op) in UNARY:
             return _checked(UNARY[type(op)](_value(operand, depth)))
         case ast.BinOp(op=op, left=left, right=right) if type(op) in BINARY:
@@ -94,6 +94,9 @@ def _value(node: ast.expr, depth: int = 0) -> Number:
             return _value(body if _value(test, depth) else orelse, depth)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
             return _called(name, [_value(arg, depth) for arg in args])
+        case ast.Call(func=ast.Name(id=name)) if name not in FUNCTIONS:
+            close = near_miss(name, FUNCTIONS)
+            raise Refused(f"it is not arithmetic: there is no function {name}{close}")
     raise Refused("it is not arithmetic")
 
 

@@ -20,6 +20,10 @@ MAX_DEPTH = 30
 MAX_PARTS = 90_000
 """Levels and parts of a value, aliases with all that they stand for: more does not cross."""
 
+TAG = re.compile(r"(?<![^\r\n\x85\u2028\u2029\ufeff])%TAG")
+MAX_TAGS = 100
+"""Lines that declare tags: the parser compares each with all before, in one step."""
+
 NULL = re.compile(r"~|null|Null|NULL|")
 BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
 INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -42,6 +46,8 @@ def read(text: str) -> Any:
 
     if len(text) > MAX_TEXT:
         raise BadArgument(f"the YAML is longer than {MAX_TEXT} characters")
+    if "%TAG" in text and sum(1 for _ in TAG.finditer(text)) > MAX_TAGS:
+        raise BadArgument(f"the YAML declares more than {MAX_TAGS} tags")
     try:
         return _Reader(yaml.parse(text, Loader=yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:

@@ -1,7 +1,6 @@
 """This unit judges network addresses: how a host is written, and whether it is public.
 
     is_public(address)      whether an address is on the public internet
-    literal(host)           the address that a host is written as, if it is one
     resource(host, port)    "host:port" as grants name it
     names(host, port)       the same, and as it is spelled
     bare(host)              a host without the dot at its end
@@ -13,14 +12,12 @@ dot at the end.
 
 from __future__ import annotations
 
-import contextlib
-import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import ipaddress
+from ...policy import literal
 
-    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+if TYPE_CHECKING:
+    from ...policy import Address
 
 METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata.goog"})
 """Names under which clouds hand out the credentials of the machine."""
@@ -57,22 +54,6 @@ def is_public(address: Address) -> bool:
         and not address.is_multicast
         and all(is_public(inner) for inner in packed if inner is not None)
     )
-
-
-def literal(host: str) -> Address | None:
-    """The address that a host is written as; None when it is a name."""
-    import ipaddress
-    import socket
-
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        pass
-    # 127.1, 2130706433, 0x7f000001: resolvers take these for addresses, so they are.
-    if re.fullmatch(r"\d[0-9a-fA-FxX.]*", host):
-        with contextlib.suppress(OSError):
-            return ipaddress.ip_address(socket.inet_aton(host))
-    return None
 
 
 def resource(host: str, port: int) -> str:

@@ -55,6 +55,10 @@ FRAMING = frozenset(
 )
 """Headers that say where a request goes or where it ends. A script must not contradict us."""
 
+MAX_HEADERS = 100
+MAX_HEADER_CHARACTERS = 65536
+"""Of all headers of a request: servers refuse as many, and to write them takes time."""
+
 CREDENTIAL = re.compile("auth|cookie|token|secret|api-?key", re.IGNORECASE)
 """Headers that a redirect must not carry to another origin."""
 
@@ -281,6 +285,11 @@ def _checked_method(method: str) -> str:
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers with lower-case names, when they are such that a script may send them."""
     fields: dict[str, str] = {}
+    if len(headers) > MAX_HEADERS:
+        raise BadArgument(f"a request has at most {MAX_HEADERS} headers, got {len(headers)}")
+    if sum(map(len, [*headers, *headers.values()])) > MAX_HEADER_CHARACTERS:
+        told = f"the headers of a request have at most {MAX_HEADER_CHARACTERS} characters"
+        raise BadArgument(told)
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
             raise BadArgument(f"{one_line(name)} is not the name of a header")

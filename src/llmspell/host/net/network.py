@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import Denied, ProviderFailure
-from .addresses import bare, is_public, literal, names
+from ...policy import literal
+from .addresses import bare, is_public, names
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
     import httpcore2
     import httpx2
 
-    from .addresses import Address
+    from ...policy import Address
 
 # Seconds until the next address of a host is tried. The last one may use all the time left.
 ATTEMPT_TIMEOUT = 4.0
+
+MAX_RESOLVING = 32
+"""Names that a network resolves at once. Nobody can stop the resolver of the system: what is given
+up goes on in its thread, for as long as that waits for servers of names."""
 
 
 class Network:
@@ -40,6 +45,7 @@ class Network:
 
     def __init__(self, demand: Callable[[str, str], None]) -> None:
         self._demand = demand
+        self._resolving: asyncio.Semaphore | None = None
 
     async def connect_tcp(
         self,
@@ -52,7 +58,7 @@ class Network:
         """Resolve, check every address, and connect to the first that answers."""
         import httpcore2
 
-        addresses = await _addresses(host, port)
+        addresses = await self._addresses(host, port)
         for address in addresses:
             if not is_public(address):
                 for name in names(host, port):
@@ -73,6 +79,42 @@ class Network:
             else:
                 return cast("httpcore2.AsyncNetworkStream", Connection(stream, host))
         raise unreachable(host, reason)
+
+    async def _addresses(self, host: str, port: int) -> list[Address]:
+        """The addresses of a host; none when the name does not resolve."""
+        import ipaddress
+
+        if (address := literal(host)) is not None:
+            return [address]
+        found = await self._resolve(host, port)
+        return list(dict.fromkeys(ipaddress.ip_address(name) for name in found))
+
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """Ask the resolver, in a thread that nobody waits for once the call is cancelled."""
+        import asyncio
+        import threading
+
+        turns = self._resolving = self._resolving or asyncio.Semaphore(MAX_RESOLVING)
+        await turns.acquire()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[str]] = loop.create_future()
+
+        def settle(found: list[str]) -> None:
+            turns.release()
+            if not answer.done():
+                answer.set_result(found)
+
+        def ask() -> None:
+            found = _found(host, port)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, found)
+
+        try:
+            threading.Thread(target=ask, name="resolver", daemon=True).start()
+        except BaseException:
+            turns.release()
+            raise
+        return await answer
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
@@ -218,38 +260,12 @@ def _cause(error: BaseException, kind: type[BaseException]) -> BaseException | N
     return step
 
 
-async def _addresses(host: str, port: int) -> list[Address]:
-    """The addresses of a host; none when the name does not resolve."""
-    import ipaddress
-
-    if (address := literal(host)) is not None:
-        return [address]
-    found = await _resolve(host, port)
-    return list(dict.fromkeys(ipaddress.ip_address(name) for name in found))
-
-
-async def _resolve(host: str, port: int) -> list[str]:
-    """Ask the resolver, in a thread that nobody waits for once the call is cancelled."""
-    import asyncio
+def _found(host: str, port: int) -> list[str]:
+    """What the resolver of the system says of a name."""
     import socket
-    import threading
 
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def settle(found: list[str]) -> None:
-        if not answer.done():
-            answer.set_result(found)
-
-    def ask() -> None:
-        found: list[str] = []
-        # A name that cannot be encoded for the resolver is a name that does not resolve.
-        with contextlib.suppress(OSError, UnicodeError):
-            found = [
-                str(item[4][0]) for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            ]
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
-    return await answer
+    # A name that cannot be encoded for the resolver is a name that does not resolve.
+    with contextlib.suppress(OSError, UnicodeError):
+        asked = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [str(item[4][0]) for item in asked]
+    return []

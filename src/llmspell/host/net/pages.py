@@ -114,5 +114,5 @@ def _decode(body: bytes, charset: str, *, html: bool) -> str:
 
 def one_line(text: str) -> str:
     """Text of a script or a server, kept to one short line."""
-    line = "".join(char if char.isprintable() else "?" for char in text)
+    line = "".join(char if char.isprintable() else "?" for char in text[:121])
     return line if len(line) <= 120 else line[:117] + "..."

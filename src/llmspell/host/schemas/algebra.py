@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from ...errors import BadArgument
 from ...values import FunctionRef, Handle, kind_of
-from .schema import NAMED
+from .schema import NAMED, validator
 
 MAX_CHANGES = 1000
 
@@ -66,6 +66,8 @@ def _of(values: list[Any], path: str) -> dict[str, Any]:
         kinds.setdefault(_kind(value, path), []).append(value)
     if "integer" in kinds and "number" in kinds:
         kinds["number"] += kinds.pop("integer")
+    if "object" in kinds and not any(kinds.get("array", [[]])):
+        kinds["object"] += [{} for _ in kinds.pop("array", [])]  # some languages have one for both
     made = [_of_kind(kind, found, path) for kind, found in sorted(kinds.items())]
     if len(made) == 1:
         return made[0]
@@ -84,8 +86,12 @@ def _kind(value: Any, path: str) -> str:
 def _of_kind(kind: str, values: list[Any], path: str) -> dict[str, Any]:
     if kind == "string":
         for name, looks in FORMATS.items():
-            if all(looks.fullmatch(value) for value in values):
-                return {"type": "string", "format": name}
+            text = {"type": "string", "format": name}
+            # Half a look tells a 13th month from a date; the whole one is what checks values.
+            if all(looks.fullmatch(value) for value in values) and not any(
+                validator(text).faults(value) for value in values
+            ):
+                return text
     if kind == "array":
         items = [item for value in values for item in value]
         return {"type": "array", "items": _of(items, path)} if items else {"type": "array"}
@@ -146,17 +152,18 @@ def _changes(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Ch
     for key in sorted(old.keys() | new.keys()):
         here = f"{path}.{key}" if path else key
         before, after = old.get(key), new.get(key)
-        if before == after and (key in old) == (key in new):
+        if _same(before, after) and (key in old) == (key in new):
+            continue
+        if key in ("$defs", "definitions"):  # nothing can refer to what is in them
+            yield Change(here, _kind_of(key, old, new), before, after)
             continue
         if key in NAMED and isinstance(before, dict | None) and isinstance(after, dict | None):
             yield from _named_changes(before or {}, after or {}, here, old, new)
         elif key == "items" and isinstance(before, dict) and isinstance(after, dict):
             yield from _changes(before, after, here)
         else:
-            kind: Literal["added", "removed", "changed"] = "changed"
-            if key not in old or key not in new:
-                kind = "removed" if key in old else "added"
-            yield Change(here, kind, before, after, _breaks(key, before, after))
+            breaking = _breaks(key, before, after, new)
+            yield Change(here, _kind_of(key, old, new), before, after, breaking)
 
 
 def _named_changes(
@@ -165,31 +172,66 @@ def _named_changes(
 ) -> Iterator[Change]:  # fmt: skip
     for name in sorted(before.keys() | after.keys()):
         here = f"{path}.{name}"
+        of_values = _word(path) != "dependentSchemas"
         if name not in after:
-            breaking = new.get("additionalProperties", True) not in (True, {})
+            breaking = of_values and not _takes_all(new.get("additionalProperties", True))
             yield Change(here, "removed", before[name], None, breaking)
         elif name not in before:
             # It may have been there already, as something else.
-            breaking = old.get("additionalProperties") is not False and after[name] != {}
-            yield Change(here, "added", None, after[name], breaking)
-        elif before[name] != after[name]:
+            others = old.keys() & ({"patternProperties", "properties"} - {_word(path)})
+            closed = of_values and not others and old.get("additionalProperties") is False
+            yield Change(here, "added", None, after[name], not (closed or _takes_all(after[name])))
+        elif not _same(before[name], after[name]):
             if isinstance(before[name], dict) and isinstance(after[name], dict):
                 yield from _changes(before[name], after[name], here)
             else:
-                yield Change(here, "changed", before[name], after[name], True)
+                breaking = before[name] is not False and not _takes_all(after[name])
+                yield Change(here, "changed", before[name], after[name], breaking)
+
+
+def _word(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _kind_of(
+    key: str, old: dict[str, Any], new: dict[str, Any]
+) -> Literal["added", "removed", "changed"]:
+    if key in old and key in new:
+        return "changed"
+    return "removed" if key in old else "added"
+
+
+def _takes_all(schema: Any) -> bool:
+    return schema is True or schema == {}
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are equal as JSON: 1 is not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 WORDS = frozenset({
     "title", "description", "$comment", "default", "example", "examples", "$id", "$schema",
-    "deprecated", "readOnly", "writeOnly", "externalDocs", "xml",
+    "deprecated", "readOnly", "writeOnly", "externalDocs", "xml", "$anchor", "nullable",
+    "discriminator",
 })  # fmt: skip
 """Keywords that no value can fail."""
 
 
-def _breaks(key: str, before: Any, after: Any) -> bool:
+def _breaks(key: str, before: Any, after: Any, new: dict[str, Any]) -> bool:
     """Whether a change of a keyword refuses what was taken before."""
-    if key in WORDS or after is None:
+    if key not in new:
+        # Without these two others come to mean more.
+        items_mean_more = key == "prefixItems" and not _takes_all(new.get("items", True))
+        return items_mean_more or (key == "minContains" and before < 1)
+    if key in WORDS or (key == "uniqueItems" and after is False):
         return False
+    if key == "multipleOf" and isinstance(before, int) and isinstance(after, int):
+        return before % after != 0
     if key.startswith(("min", "exclusiveMin")) and _are_numbers(before, after):
         return bool(after > before)
     if key.startswith(("max", "exclusiveMax")) and _are_numbers(before, after):
@@ -197,11 +239,13 @@ def _breaks(key: str, before: Any, after: Any) -> bool:
     if key in ("type", "enum"):
         had = before if isinstance(before, list) else [before]
         has = after if isinstance(after, list) else [after]
-        wider = key == "type" and "number" in has
-        return before is None or not all(one in has or (wider and one == "integer") for one in had)
-    if key == "required" and isinstance(before, list):
-        return any(name not in before for name in after)
-    return not (key == "additionalProperties" and after is True)
+        has = [*has, "integer"] if key == "type" and "number" in has else has
+        return before is None or not all(any(_same(one, other) for other in has) for one in had)
+    if key == "required":
+        return any(name not in (before or ()) for name in after)
+    if key == "additionalProperties":
+        return before is not False and not _takes_all(after)
+    return True
 
 
 def _are_numbers(*values: Any) -> bool:

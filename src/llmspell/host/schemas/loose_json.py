@@ -37,6 +37,9 @@ NUMBER = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?
 WORDS = {"true": True, "false": False, "null": None, "none": None, "undefined": None, "nil": None,
          "nan": None}  # fmt: skip
 QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "`": "`"}
+CUT = re.compile(r"[0-9a-fA-F]{0,3}\Z")
+"""The half of a character by its number, where the text is cut off."""
+
 CODE = re.compile(
     r"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
 )
@@ -200,6 +203,9 @@ class _Reader:
         self.at += 1
         if sign == "u":
             digits = CODE.match(self.text, self.at)
+            if digits is None and CUT.match(self.text, self.at):
+                self.at = len(self.text)
+                return ""
             if digits is None:
                 return "u"
             self.at = digits.end()

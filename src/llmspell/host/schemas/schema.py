@@ -27,11 +27,21 @@ MAX_LISTED = 20_000
 
 SHOWN_FAULTS = 10
 
+COMPARED = 100
+"""Names of a schema among which the nearest to a wrong one is looked for: each takes time."""
+
 MAX_KEPT = 64 * 1024 * 1024
 """Bytes of all compiled schemas of a process that are kept, about."""
 
-COMPILED = 100
+COMPILED = 125
 """Bytes of a compiled schema for each character of it, about, without its patterns."""
+
+UNCHECKED = {"regex": lambda text: True}
+"""Formats that are not checked: a pattern in a value could take any memory to compile."""
+
+MAX_ALTERNATIVES = 8
+
+TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 
 COSTLY = frozenset(
     {"$ref", "$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"}
@@ -53,11 +63,15 @@ class Fault(NamedTuple):
 
 
 class Validator:
-    """A compiled JSON Schema."""
+    """A compiled JSON Schema.
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    formats: whether texts must be of the `format` that is asked for, such as "date".
+    """
+
+    def __init__(self, schema: dict[str, Any], formats: bool = True) -> None:
         import jsonschema_rs
 
+        self.schema = schema
         self.parts = parts(schema)
         found = list(_patterns(schema))
         self.patterns = sum(map(patterns.cost, found))
@@ -66,10 +80,14 @@ class Validator:
         try:
             # offline: a "$ref" in a schema must not read files or the network.
             self._validator = jsonschema_rs.validator_for(
-                schema, offline=True, pattern_options=options
+                schema,
+                offline=True,
+                pattern_options=options,
+                validate_formats=formats,
+                formats=UNCHECKED,
             )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            reason = str(error).split("\n")[0]
+            reason = _reason(error)
             if reason.endswith('is not a "regex"'):
                 reason += ", or takes too much memory"
             raise BadArgument(f"the schema is not a valid JSON Schema: {reason}") from None
@@ -94,7 +112,7 @@ class Validator:
             return [Fault("", f"{called} {hold} bytes or functions, which JSON has no word for")]
         # All faults are made before the first is given, so of many only one is asked for.
         faults = self._validator.iter_errors(value) if cost <= MAX_LISTED else self._first(value)
-        return [_fault(error) for error in islice(faults, SHOWN_FAULTS)]
+        return [_fault(error, self.schema) for error in islice(faults, SHOWN_FAULTS)]
 
     def _first(self, value: Any) -> Iterator[Any]:
         import jsonschema_rs
@@ -105,14 +123,44 @@ class Validator:
             yield error
 
 
-def _fault(error: Any) -> Fault:
+def _reason(error: Any) -> str:
+    """Why a schema is none, and where in it."""
+    path = getattr(error, "instance_path", ())
+    if not path:
+        return str(error).split("\n")[0]
+    fault = _fault(error)
+    if path[-1] == "type" and isinstance(error.instance, str):
+        told = f"there is no type {error.instance[:80]}{near_miss(error.instance, TYPES)}"
+        fault = fault._replace(message=told)
+    return str(fault)
+
+
+def _fault(error: Any, schema: Any = None) -> Fault:
     path = "".join(
         f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in error.instance_path
     ).removeprefix(".")
     text: str = error.message
     if len(text) > 200:  # what is wrong stands at the end, behind the value
         text = f"{text[:130]}...{text[-67:]}"
-    return Fault(path, text)
+    return Fault(path, text + _meant(error, schema))
+
+
+def _meant(error: Any, schema: Any) -> str:
+    """Which name or word of the schema may have been meant by one that it does not have, or ""."""
+    kind = error.kind
+    if kind.name == "enum" and isinstance(error.instance, str):
+        known = [option for option in kind.options if isinstance(option, str)]
+        return near_miss(error.instance, known[:COMPARED])
+    if kind.name != "additionalProperties":
+        return ""
+    try:
+        for part in error.schema_path[:-1]:
+            schema = schema[part]
+        known = [*schema.get("properties", ())][:COMPARED]
+    except (LookupError, TypeError, AttributeError):
+        return ""  # the path leads through a reference
+    meant = (near_miss(name, known) for name in kind.unexpected[:SHOWN_FAULTS])
+    return next(filter(None, meant), "")
 
 
 def mended(value: Any, schema: Any) -> Any:
@@ -121,9 +169,13 @@ def mended(value: Any, schema: Any) -> Any:
     """
     if not isinstance(schema, dict):
         return value
-    kind = schema.get("type")
-    if value == [] and isinstance(kind, str | list) and "object" in kind and "array" not in kind:
-        return {}
+    if value == []:
+        return {} if _kinds(schema) & {"object", "array"} == {"object"} else value
+    if isinstance(value, dict | list):
+        kind = "object" if isinstance(value, dict) else "array"
+        for_it = [part for part in _alternatives(schema) if kind in _types(part)]
+        if len(for_it) == 1:
+            value = mended(value, for_it[0])
     if isinstance(value, list):
         return [mended(item, schema.get("items")) for item in value]
     properties = schema.get("properties")
@@ -131,6 +183,22 @@ def mended(value: Any, schema: Any) -> Any:
         rest = schema.get("additionalProperties")
         return {key: mended(item, properties.get(key, rest)) for key, item in value.items()}
     return value
+
+
+def _kinds(schema: Any) -> set[str]:
+    """The types that a schema names, those of its alternatives among them."""
+    return set().union(_types(schema), *map(_types, _alternatives(schema)))
+
+
+def _types(schema: Any) -> list[str]:
+    kind = schema.get("type", []) if isinstance(schema, dict) else []
+    return [kind] if isinstance(kind, str) else kind
+
+
+def _alternatives(schema: dict[str, Any]) -> list[Any]:
+    """The schemas of which a value fits one, where they are few: each part of it looks at all."""
+    found = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+    return found if len(found) <= MAX_ALTERNATIVES else []
 
 
 def parts(value: Any) -> int:
@@ -172,17 +240,25 @@ def read(given: dict[str, Any] | str, called: str = "schema") -> dict[str, Any]:
         check_cheap(schema)
         return schema
     schema = dict(given)
-    if schema and not any(key in KEYWORDS or key in COSTLY for key in schema):
-        example = '{type: object, properties: ...}, or text such as "name, age int"'
-        raise BadArgument(f"{called} has no keyword of JSON Schema: write it as {example}")
+    refuse_foreign(schema, called, ', or text such as "name, age int"')
     check_cheap(schema)
-    _refuse_misspelt(schema, called)
+    refuse_misspelt(schema, called)
     validator(schema)
     return schema
 
 
-def _refuse_misspelt(schema: Any, called: str) -> None:
-    """Refuses unknown keywords that are close to one: the standard passes over them silently."""
+def refuse_foreign(schema: dict[str, Any], called: str, else_as: str = "") -> None:
+    """Refuses a map that says nothing a schema could say, such as names with their types."""
+    if schema and not any(key in KEYWORDS or key in COSTLY for key in schema):
+        example = f"{{type: object, properties: ...}}{else_as}"
+        raise BadArgument(f"{called} has no keyword of JSON Schema: write it as {example}")
+
+
+def refuse_misspelt(schema: Any, called: str) -> None:
+    """Refuses unknown keywords that are close to one: the standard passes over them silently.
+
+    The schema is one that `check_cheap` has let through; `called` is how the refusal names it.
+    """
     for path, key in islice(_unknown(schema, called), SHOWN_FAULTS):
         meant = near_miss(key, KEYWORDS)
         if meant:
@@ -243,21 +319,22 @@ class _Compiled:
     """The schemas used last, compiled; by all threads of a process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Validator] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool], Validator] = OrderedDict()
         self._lock = Lock()
         self._size = 0
 
-    def get(self, text: str) -> Validator:
+    def get(self, text: str, formats: bool = True) -> Validator:
         import json
 
+        key = text, formats
         with self._lock:
-            if text in self._kept:
-                self._kept.move_to_end(text)
-                return self._kept[text]
-            made = self._kept[text] = Validator(json.loads(text))
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            made = self._kept[key] = Validator(json.loads(text), formats)
             self._size += made.size + COMPILED * len(text)
             while self._size > MAX_KEPT:
-                old, dropped = self._kept.popitem(last=False)
+                (old, _), dropped = self._kept.popitem(last=False)
                 self._size -= dropped.size + COMPILED * len(old)
             return made
 
@@ -265,8 +342,8 @@ class _Compiled:
 _compiled = _Compiled()
 
 
-def validator(schema: dict[str, Any]) -> Validator:
+def validator(schema: dict[str, Any], formats: bool = True) -> Validator:
     """The validator of a schema; compiled once for equal schemas. Raises BadArgument."""
     import json
 
-    return _compiled.get(json.dumps(schema, sort_keys=True))
+    return _compiled.get(json.dumps(schema, sort_keys=True), formats)
