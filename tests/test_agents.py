@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import io
 import json
 import re
 import threading
@@ -396,8 +397,51 @@ def test_a_hook_changes_a_text_where_it_stands() -> None:
 def test_the_programs_of_the_page_run() -> None:
     page = Path(__file__).parents[1] / "docs" / "agents.md"
     programs = re.findall(r"```lua\n(.*?)```", page.read_text("utf-8"), re.S)
-    assert len(programs) == 3
-    printed = [Session(model="test", settings=Settings()).run_sync(p).output for p in programs]
+    assert len(programs) == 4
+    printed = [
+        Session(model="test", settings=Settings(), stdin=io.StringIO("hello\n"))
+        .run_sync(program)
+        .output
+        for program in programs
+    ]
     assert "weather\tok" in printed[0]
-    assert printed[1].count("\n") == 3
-    assert printed[2] == "[offline test model] 1 words about: Please.\n"
+    assert re.fullmatch(r"you: \[offline test model\] calculator said .+\nyou: ", printed[1])
+    assert printed[2].count("\n") == 3
+    assert printed[3] == "[offline test model] 1 words about: Please.\n"
+
+
+def test_an_agent_is_asked_with_every_option_and_with_those_that_hold_by_default() -> None:
+    source = """
+    llm.set_defaults({reasoning = "high", presence_penalty = 1, provider_options = {user = "u"}})
+    local own = {temperature = 0.5, top_p = 0.5, frequency_penalty = -1, seed = 3, stop = {"end"}}
+    agent.create(own):run("x")
+    llm.generate("x", own)
+    """
+    with ModelServer() as server:
+        Session(settings=settings(server), model="local/echo").run_sync(source)
+        ours, bare = (asked.body for asked in server.requests)
+    assert ours == bare
+    assert {name: bare[name] for name in ("temperature", "top_p", "seed", "stop", "user")} == {
+        "temperature": 0.5, "top_p": 0.5, "seed": 3, "stop": ["end"], "user": "u",
+    }  # fmt: skip
+    assert (bare["presence_penalty"], bare["frequency_penalty"]) == (1, -1)
+
+
+def test_a_team_tells_what_those_that_failed_have_used() -> None:
+    source = """
+    local calls = {{tool_calls = {{name = "calculator", args = {expression = "1"}}}}}
+    local m = llm.providers.create_mock("m", calls, {cycle = true})
+    local a = agent.create({name = "a", model = m, tools = {"calculator"}, max_steps = 3})
+    local b = agent.create({name = "b", model = "local/echo"})
+    local found = {}
+    for i, method in ipairs({"parallel", "sequential", "vote", "leader"}) do
+      local team = method == "leader" and {b, a} or {a, b}
+      local before = a:status().input_tokens + b:status().input_tokens
+      local said = agent.collaborate(team, "x", {method = method})
+      found[i] = said.input_tokens - (a:status().input_tokens + b:status().input_tokens - before)
+    end
+    return {found, a:status().failures}
+    """
+    with ModelServer() as server:
+        session = Session(settings=settings(server), model="local/echo")
+        assert session.run_sync(source).value == [[0, 0, 0, 0], 4]

@@ -294,6 +294,28 @@ def test_what_a_closed_stream_was_asked_is_no_memory_of_the_run(server: ModelSer
 # Vectors.
 
 
+def test_others_have_their_turns_while_a_long_text_becomes_a_vector() -> None:
+    turns = 0
+
+    async def go() -> None:
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        source = "return #llm.embed(('x y '):rep(200000), {model = 'test/offline'}).vectors"
+        async with Session(model="test/offline") as session:
+            await session.run("llm.embed('x', {model = 'test/offline'})")  # imports
+            beside = asyncio.create_task(others())
+            before = turns
+            assert (await session.run(source)).value == 1
+            assert turns - before > 20
+            beside.cancel()
+
+    asyncio.run(go())
+
+
 def embedded(server: ModelServer, name: str, texts: list[str], meter: Meter) -> Any:
     return run(models_at(server.url), lambda m: embed(m, name, texts, EmbedOptions(), meter))
 

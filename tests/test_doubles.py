@@ -97,6 +97,22 @@ def test_a_double_can_be_the_default_model() -> None:
     assert spell("return llm.generate('x')", models={"m": scripted("hi")}, model="mock/m") == "hi"
 
 
+def test_a_star_stands_for_any_model() -> None:
+    """The one that is asked where none is named too, and nobody is told of another."""
+    told: list[str] = []
+    everything = answering(lambda question: f"to {question.prompt}")
+    source = """
+    return {
+      llm.generate("none"), llm.generate("full", {model = "openai/gpt-6-luna"}),
+      llm.generate("short", {model = "mine"}), llm.generate("test", {model = "test/offline"}),
+      agent.create():run("agent").content,
+    }
+    """
+    wanted = ["to none", "to full", "to short", "to test", "to agent"]
+    assert spell(source, models={"*": everything}, notify=told.append) == wanted
+    assert told == []
+
+
 def test_a_double_that_has_no_answer_left_says_so() -> None:
     error = error_of(
         "llm.generate('x') llm.generate('x')", models={"m": scripted("hi")}, model="mock/m"
@@ -571,3 +587,18 @@ def test_doubles_made_without_end_are_counted_together() -> None:
         return { #found, requests }
     """
     assert spell(source) == [257, 300]
+
+
+def test_a_stream_reports_the_tokens_that_its_answer_says() -> None:
+    source = """
+    local stream = llm.stream("x")
+    for _ in stream do end
+    local reply = stream:reply()
+    local whole = llm.complete({prompt = "x"})
+    return {reply.input_tokens, reply.output_tokens, reply.finish_reason, reply.cost, whole.cost}
+    """
+    double = scripted(Answer(text="one two", input_tokens=1000, output_tokens=500), cycle=True)
+    session = Session(models={"openai/*": double}, model="openai/gpt-6-luna")
+    sent, received, reason, cost, whole = session.run_sync(source).value
+    assert (sent, received, reason) == (1000, 500, "stop")
+    assert cost == whole > 0

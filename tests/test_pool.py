@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -335,7 +333,7 @@ def test_an_ailing_pool_makes_nothing_ahead_and_says_so() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is a zygote on Linux only")
 def test_a_worker_that_died_while_it_waited_is_replaced() -> None:
-    from test_isolation import children, zygote
+    from test_isolation import kill_workers
 
     async def go() -> None:
         printed: list[str] = []
@@ -343,10 +341,7 @@ def test_a_worker_that_died_while_it_waited_is_replaced() -> None:
             level="untrusted", pool={"min": 3, "max": 5}, output=printed.append
         ) as here:
             assert metrics(here).ready == 3
-            process = zygote()._process
-            assert process is not None
-            for pid in children(process.pid):
-                os.kill(pid, signal.SIGKILL)
+            kill_workers()
             assert (await here.run("return 1")).value == 1
             await until(lambda: metrics(here).discarded >= 2 and metrics(here).ready >= 3)
             for n in range(5):
@@ -355,10 +350,7 @@ def test_a_worker_that_died_while_it_waited_is_replaced() -> None:
                 doomed = asyncio.create_task(here.run("print('begun') sleep(25)"))
                 await until(lambda: printed == ["begun\n"])
                 while not doomed.done():
-                    process = zygote()._process
-                    assert process is not None
-                    for pid in children(process.pid):
-                        os.kill(pid, signal.SIGKILL)
+                    kill_workers()
                     await asyncio.sleep(0.05)
                 await doomed
             assert (await here.run("return 2")).value == 2

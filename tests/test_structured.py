@@ -213,3 +213,9 @@ def test_a_long_answer_that_streams_is_not_read_at_every_piece(
     assert last == 20_000
     assert 10 < parts <= len(read) + 1 < 1000
     assert read == sorted(set(read))
+
+
+def test_half_a_character_by_its_number_is_left_out_where_a_text_is_cut_off() -> None:
+    for text in ('{"a": "x\\u', '{"a": "x\\u00', '{"a": "x\\u00e'):
+        assert next(loose_json.find(text)) == {"a": "x"}
+    assert next(loose_json.find('{"a": "x\\u00e9')) == {"a": "xé"}

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,8 @@ from llmspell import Session
 from llmspell.errors import BadArgument, CapabilityError, ConfigError, DiskLimit, TimeLimit
 from llmspell.host import confined
 from llmspell.host.files import database as database_program
+from llmspell.host.files.files import Files
+from llmspell.host.files.search import SearchOptions, search
 from llmspell.host.formats import differences, patterns, tables, templates, xml, yaml
 from llmspell.host.net import web_search
 from llmspell.host.settings import Settings
@@ -403,6 +406,46 @@ def test_what_may_not_be_read_is_not_found(tmp_path: Path) -> None:
     assert refused(tmp_path, "fs.search('missing')", **options) == "not_found"
 
 
+@pytest.mark.parametrize(
+    ("content", "wanted", "ignore_case", "found"),
+    [
+        ("a\nb a a\n\na", "a", False, [(1, "a"), (2, "b a a"), (4, "a")]),
+        ("a\nb", "a\nb", False, []),
+        ("x\nlast A", "LAST a", True, [(2, "last A")]),
+        (
+            "\u0130\u0130 \u00c4\nA \u00e4",
+            "\u00e4",
+            True,
+            [(1, "\u0130\u0130 \u00c4"), (2, "A \u00e4")],
+        ),
+        ("A", "a", False, []),
+        ("y" * 150 + "z" * 150, "z", False, [(1, "y" * 150 + "z" * 50)]),
+        ("a\n" * 5, "a", False, [(1, "a"), (2, "a"), (3, "a")]),
+    ],
+)
+def test_a_search_gives_the_lines_that_have_the_text(
+    tmp_path: Path, content: str, wanted: str, ignore_case: bool, found: list[tuple[int, str]]
+) -> None:
+    (tmp_path / "a.txt").write_text(content)
+    files = Files(tmp_path, lambda kind, resource: None)
+    options = SearchOptions(text=wanted, ignore_case=ignore_case, limit=3)
+    told = asyncio.run(search(files, ".", options))
+    assert [(finding.line, finding.text) for finding in told] == found
+
+
+def test_a_search_keeps_no_list_of_the_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("ab\n" * 1_000_000 + "needle")
+    files = Files(tmp_path, lambda kind, resource: None)
+    tracemalloc.start()
+    try:
+        told = asyncio.run(search(files, ".", SearchOptions(text="needle", ignore_case=True)))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert told[0].line == 1_000_001
+    assert most < 30_000_000
+
+
 # Text. What is given here was made to take time; none may take more than a few seconds.
 
 BOUND = 20.0
@@ -504,8 +547,10 @@ def test_a_template_cannot_be_made_to_grow() -> None:
 
 def test_csv_cannot_be_made_to_grow() -> None:
     wide = {f"c{i}": 1 for i in range(5000)}
-    with pytest.raises(BadArgument, match="longer than"):
+    with pytest.raises(BadArgument, match="more than 250000 cells"):
         tables.write([wide, *[{"c1": 1}] * 5000], tables.CsvOptions())
+    with pytest.raises(BadArgument, match="longer than"):
+        tables.write([["x" * 1000]] * 5000, tables.CsvOptions())
     with pytest.raises(BadArgument, match="more than 90000 cells"):
         tables.read("a\n" * 50_000, tables.CsvOptions())
 

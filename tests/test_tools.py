@@ -348,3 +348,34 @@ def test_the_example_of_the_page_runs(language: str, tmp_path: Path) -> None:
     path.write_text(block)
     value = llmspell.run_sync(path).value
     assert value["dollars"] == pytest.approx(22)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "local t = {} for i = 1, 500 do t[i] = {name = 'none'} end tools.parallel(t)",
+        "local t = {} for i = 1, 500 do t[i] = {prompt = 'x', model = 'no/no'} end llm.batch(t)",
+    ],
+)
+def test_calls_together_that_wait_for_nothing_leave_others_their_turns(source: str) -> None:
+    since, most = 0, 0
+
+    async def tick() -> None:
+        nonlocal since
+        while True:
+            since = 0
+            await asyncio.sleep(0)
+
+    def note(record: Any) -> None:
+        nonlocal since, most
+        since += 1
+        most = max(most, since)
+
+    async def main() -> None:
+        async with Session(on_call=note, level="privileged", limits={"calls": 5000}) as session:
+            ticking = asyncio.create_task(tick())
+            await session.run(source)
+            ticking.cancel()
+
+    asyncio.run(main())
+    assert 0 < most <= 64

@@ -76,6 +76,20 @@ def test_a_replay_takes_every_turn_without_the_calls(server: ModelServer, tmp_pa
     assert server.count() == before
 
 
+def test_a_replay_knows_a_pool_in_a_step(server: ModelServer, tmp_path: Path) -> None:
+    source = (
+        "local p = llm.pool.create('p', {'local/fail-500', 'local/echo'}) "
+        "return workflow.create { steps = { { id = 'a', prompt = 'x', model = p }, "
+        "{ id = 'b', agent = { model = p }, input = 'y' } } }:run().outputs"
+    )
+    kept = tmp_path / "calls"
+    first = run(source, server, record=kept)
+    before = server.count()
+    again = run(source, server, replay=kept)
+    assert again.value == first.value == {"a": "echo: x", "b": "echo: y"}
+    assert server.count() == before
+
+
 def test_a_checkpoint_goes_on_inside_a_workflow(server: ModelServer) -> None:
     source = """
     local w = workflow.create { steps = {

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         IsolationError,
         LimitExceeded,
         LlmspellError,
+        ManifestError,
         MemoryLimit,
         NotFound,
         OutputLimit,
@@ -94,6 +95,7 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "LlmspellError",
+    "ManifestError",
     "MemoryLimit",
     "NotFound",
     "OutputLimit",
@@ -157,6 +159,10 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'llmspell' has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 async def run(

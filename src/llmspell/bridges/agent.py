@@ -35,6 +35,7 @@ async def create(ctx: Context, options: AgentOptions = AgentOptions()) -> Agent:
     options: its model, instructions and tools.
     returns: the agent.
     """
+    options = ctx.defaults.applied(options)
     return Agent(ctx, await ctx.model(options.model), options)
 
 

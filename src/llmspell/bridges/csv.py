@@ -10,7 +10,7 @@ from ..host.formats import tables
 from ..host.formats.tables import CsvOptions
 
 
-@capability("csv.decode", since="0.1", tool="csv_parse")
+@capability("csv.decode", since="0.1", tool="csv_parse", beside=2000)
 def decode(ctx: Context, text: str, options: CsvOptions = CsvOptions()) -> list[Any]:
     """Reads CSV text. Every cell is text.
 
@@ -21,7 +21,7 @@ def decode(ctx: Context, text: str, options: CsvOptions = CsvOptions()) -> list[
     return tables.read(text, options)
 
 
-@capability("csv.encode", since="0.1", tool="csv_format")
+@capability("csv.encode", since="0.1", tool="csv_format", beside=2000)
 def encode(ctx: Context, rows: list[Any], options: CsvOptions = CsvOptions()) -> str:
     """Writes rows as CSV text.
 

@@ -20,9 +20,9 @@ class EncodeOptions:
     pretty: bool = False
 
 
-@capability("json.encode", since="0.1", tool="json_stringify")
+@capability("json.encode", since="0.1", tool="json_stringify", beside=64000)
 def encode(ctx: Context, value: Any, options: EncodeOptions = EncodeOptions()) -> str:
-    """Writes a value as JSON text. Keys keep their order.
+    """Writes a value as JSON text. Keys of a script's map come sorted.
 
     value: any value; an empty table is a list.
     options: how to write it.
@@ -31,7 +31,7 @@ def encode(ctx: Context, value: Any, options: EncodeOptions = EncodeOptions()) -
     return documents.to_json(value, options.pretty)
 
 
-@capability("json.decode", since="0.1", tool="json_parse")
+@capability("json.decode", since="0.1", tool="json_parse", beside=64000)
 def decode(ctx: Context, text: str) -> Any:
     """Reads JSON text. In a list, JSON's null is the value `null`; in a map it is no entry.
 

@@ -117,7 +117,7 @@ async def embed(
 
     name = await embedding_model(ctx, options.model)
     wanted = [texts] if isinstance(texts, str) else texts
-    return await embed(ctx.services.models, name, wanted, options, ctx.meter)
+    return await embed(ctx.services.models, name, wanted, options, ctx.meter, ctx.beside)
 
 
 @capability("llm.count_tokens", since="0.1")
@@ -148,7 +148,7 @@ def split_text(ctx: Context, text: str, max_tokens: int) -> list[str]:
 
 @capability("llm.set_defaults", since="0.1", again=True)
 def set_defaults(ctx: Context, options: ModelOptions) -> None:
-    """Sets what holds for all later requests of `llm` in this run that do not say otherwise.
+    """Sets what holds for all later requests of this run, and agents, that do not say otherwise.
 
     options: what to set; what is left out stays as it was.
     """

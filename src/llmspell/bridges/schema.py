@@ -57,7 +57,7 @@ class OpenApiOptions:
     version: str = "1.0.0"
 
 
-@capability("schema.parse", since="0.1")
+@capability("schema.parse", since="0.1", beside=8000)
 def parse(ctx: Context, definition: JsonSchema | str) -> dict[str, Any]:
     """Gives the JSON Schema of short text; one that is given as a map is checked.
 
@@ -67,7 +67,7 @@ def parse(ctx: Context, definition: JsonSchema | str) -> dict[str, Any]:
     return schemas.read(definition, "definition")
 
 
-@capability("schema.validate", since="0.1")
+@capability("schema.validate", since="0.1", beside=8000)
 def validate(ctx: Context, value: Any, schema: JsonSchema | str) -> Validation:
     """Checks a value against a schema.
 
@@ -80,7 +80,7 @@ def validate(ctx: Context, value: Any, schema: JsonSchema | str) -> Validation:
     return Validation(not faults, [SchemaFault(*fault) for fault in faults])
 
 
-@capability("schema.infer", since="0.1")
+@capability("schema.infer", since="0.1", beside=8000)
 def infer(ctx: Context, examples: list[Any]) -> dict[str, Any]:
     """Works out a schema that several examples fit. A field that all of them have is required.
 
@@ -90,7 +90,7 @@ def infer(ctx: Context, examples: list[Any]) -> dict[str, Any]:
     return schema_algebra.infer(examples)
 
 
-@capability("schema.merge", since="0.1")
+@capability("schema.merge", since="0.1", beside=8000)
 def merge(ctx: Context, schemas: list[JsonSchema | str]) -> dict[str, Any]:
     """Makes one schema with the properties of several. Where they differ the later one counts.
 
@@ -100,7 +100,7 @@ def merge(ctx: Context, schemas: list[JsonSchema | str]) -> dict[str, Any]:
     return schema_algebra.merge(_all(schemas))
 
 
-@capability("schema.diff", since="0.1")
+@capability("schema.diff", since="0.1", beside=8000)
 def diff(ctx: Context, before: JsonSchema | str, after: JsonSchema | str) -> list[Change]:
     """Lists what is different between two schemas.
 
@@ -111,7 +111,7 @@ def diff(ctx: Context, before: JsonSchema | str, after: JsonSchema | str) -> lis
     return schema_algebra.diff(schemas.read(before, "before"), schemas.read(after, "after"))
 
 
-@capability("schema.to_openapi", since="0.1")
+@capability("schema.to_openapi", since="0.1", beside=8000)
 def to_openapi(
     ctx: Context,
     schemas: dict[str, JsonSchema | str],

@@ -95,7 +95,7 @@ async def close(ctx: Context, stream: ObjectStream) -> None:
     await stream.close()
 
 
-@capability("structured.parse", since="0.1")
+@capability("structured.parse", since="0.1", beside=4000)
 def parse(ctx: Context, text: str, schema: JsonSchema | str | None = None) -> Any:
     """Reads JSON as models write it: among words, in a code fence, with mistakes, or cut off.
 

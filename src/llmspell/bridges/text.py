@@ -63,7 +63,7 @@ async def replace(
     return await patterns.replace(text, pattern, replacement, options)
 
 
-@capability("text.diff", since="0.1", tool="text_diff")
+@capability("text.diff", since="0.1", tool="text_diff", beside=2000)
 def diff(ctx: Context, old: str, new: str, options: DiffOptions = DiffOptions()) -> str:
     """Shows what leads from one text to another, line by line, as `diff -u` does.
 
@@ -75,7 +75,7 @@ def diff(ctx: Context, old: str, new: str, options: DiffOptions = DiffOptions())
     return differences.unified(old, new, (options.old, options.new), options.context)
 
 
-@capability("text.template", since="0.1", tool="text_template")
+@capability("text.template", since="0.1", tool="text_template", beside=2000)
 def template(ctx: Context, template: str, values: dict[str, Any]) -> str:
     """Fills the places of a template: `Dear {{customer.name}}`. Nothing in it is executed.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ..capability import capability
+from ..errors import near_miss
 from ..host.context import Context
 from ..host.formats import arithmetic
 from ..host.tools import chains as tool_chains
@@ -19,6 +20,7 @@ from ..host.tools.mcp import McpOptions
 from ..host.tools.mcp_tools import McpTools
 from ..host.tools.metrics import ToolMetrics
 from ..host.tools.spell_tools import FromSpellOptions
+from ..policy import KINDS
 from ..typespec import JsonSchema
 from ..values import FunctionRef
 
@@ -54,8 +56,13 @@ class ToolQuery:
     category: str | None = None
     tags: list[str] | None = None
     permission: str | None = None
-    origin: str | None = None
+    origin: Literal["builtin", "host", "script", "mcp", "agent", "spell"] | None = None
     deprecated: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.permission is not None and self.permission not in KINDS:
+            close = near_miss(self.permission, KINDS) or f": {', '.join(KINDS)}"
+            raise ValueError(f"permission {self.permission!r} is no kind of grant{close}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,10 @@ class ExecuteOptions:
     """
 
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:
+            raise ValueError(f"timeout must be above 0, got {self.timeout:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +393,8 @@ def docs(ctx: Context, options: DocsOptions = DocsOptions()) -> str:
 def calculate(ctx: Context, expression: str) -> int | float | bool:
     """Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
 
-    expression: numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
+    expression: numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e,
+        and functions such as sqrt and round.
     returns: its value.
     """
     return arithmetic.calculate(expression)

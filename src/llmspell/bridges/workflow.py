@@ -46,29 +46,32 @@ def create(
 
 
 @capability("workflow.import", since="0.1", again=True)
-def import_(ctx: Context, text: str, handlers: dict[str, FunctionRef] | None = None) -> Workflow:
+async def import_(
+    ctx: Context, text: str, handlers: dict[str, FunctionRef] | None = None
+) -> Workflow:
     """Makes a workflow of text.
 
     text: its definition in YAML or JSON.
     handlers: functions by the names that `call` has for them.
     returns: the workflow.
     """
-    return Workflow(ctx, workflows.parsed(text), workflows.check_handlers(handlers or {}))
+    data = await ctx.beside.do(workflows.parsed, text)
+    return Workflow(ctx, data, workflows.check_handlers(handlers or {}))
 
 
 @capability("workflow.export", since="0.1", again=True)
-def export(ctx: Context, workflow: Workflow, format: Literal["yaml", "json"] = "yaml") -> str:
+async def export(ctx: Context, workflow: Workflow, format: Literal["yaml", "json"] = "yaml") -> str:
     """Writes a workflow as text, of which `workflow.import` makes the same again.
 
     workflow: the workflow. Its functions must be among its handlers.
     format: in which form.
     returns: the text.
     """
-    return workflow.export(format)
+    return await ctx.beside.do(workflows.written, workflow.text(), format)
 
 
 @capability("workflow.validate", since="0.1", again=True)
-def validate(
+async def validate(
     ctx: Context,
     definition: dict[str, Any] | str,
     handlers: dict[str, FunctionRef] | None = None,
@@ -80,7 +83,9 @@ def validate(
     returns: whether it is right, and what is wrong with it.
     """
     try:
-        data = workflows.parsed(definition) if isinstance(definition, str) else definition
+        data = definition
+        if isinstance(data, str):
+            data = await ctx.beside.do(workflows.parsed, data)
         workflow_steps.read(data, workflows.check_handlers(handlers or {}), ctx.keep)
     except BadArgument as error:
         return Validation(False, [SchemaFault("", error.message)])

@@ -9,7 +9,7 @@ from ..host.context import Context
 from ..host.formats import yaml
 
 
-@capability("yaml.decode", since="0.1", tool="yaml_parse")
+@capability("yaml.decode", since="0.1", tool="yaml_parse", beside=2000)
 def decode(ctx: Context, text: str) -> Any:
     """Reads a YAML 1.2 document: `no` and dates are text. Keys are text, tags of one's own are
     refused, and aliases count as often as they are used.
@@ -20,9 +20,9 @@ def decode(ctx: Context, text: str) -> Any:
     return yaml.read(text)
 
 
-@capability("yaml.encode", since="0.1", tool="yaml_format")
+@capability("yaml.encode", since="0.1", tool="yaml_format", beside=2000)
 def encode(ctx: Context, value: Any) -> str:
-    """Writes a value as YAML. Keys keep their order.
+    """Writes a value as YAML. Keys of a script's map come sorted.
 
     value: any value but bytes.
     returns: the text.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...errors import BadArgument, HostFailure, NotFound, near_miss
 from ...limits import Usage
 from ...typespec import JsonSchema, ModelName
+from ..llm.conversations import unfit
 from ..schemas.structured import TOOL as ANSWER
 from ..schemas.structured import Form
 
@@ -96,9 +97,14 @@ class AgentOptions:
     output_retries: how often it is asked again when its answer does not fit; 2 by default.
     temperature: how freely it answers, 0 to 2.
     top_p: the share of likely words it chooses from, 0 to 1.
+    top_k: how many of the likeliest words it chooses from.
+    presence_penalty: how much it avoids what was mentioned at all, -2 to 2.
+    frequency_penalty: how much it avoids what was mentioned often, -2 to 2.
     seed: a number that makes answers repeatable where the provider can.
     stop: texts at which an answer ends.
     max_tokens: most tokens of one answer.
+    reasoning: how long it thinks before it answers, where it can.
+    provider_options: what else the provider takes, by its own names; sent as it is.
     max_steps: most requests to the model in one run; 20 by default.
     tool_retries: how often one tool may fail in a run before the run does; without end by default.
     timeout: seconds to wait for one answer of the model.
@@ -116,9 +122,14 @@ class AgentOptions:
     output_retries: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
     seed: int | None = None
     stop: list[str] | None = None
     max_tokens: int | None = None
+    reasoning: Literal["off", "minimal", "low", "medium", "high"] | None = None
+    provider_options: dict[str, Any] | None = None
     max_steps: int | None = None
     tool_retries: int | None = None
     timeout: float | None = None
@@ -127,7 +138,9 @@ class AgentOptions:
 
     def __post_init__(self) -> None:
         """Refuses numbers that make no sense."""
-        _above_zero(self, "max_tokens", "max_steps", "timeout")
+        if told := unfit(self):
+            raise ValueError(told)
+        _above_zero(self, "max_steps")
         for name in ("output_retries", "tool_retries"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 100:

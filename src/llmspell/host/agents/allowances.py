@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BudgetExceeded, HostFailure
 from ...limits import Limits, Meter, Reservation
+from ..meters import PartMeter
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .agent import AgentLimits
 
 
-class Allowance(Meter):
+class Allowance(PartMeter):
     """Charges the requests of one run of an agent, and of those it asks.
 
     What goes beyond is an error the script can handle, unlike a limit of the script itself.
@@ -27,8 +28,7 @@ class Allowance(Meter):
         self._agent = agent
         tokens = None if limits is None else limits.tokens
         cost = None if limits is None else limits.cost
-        super().__init__(Limits(tokens=tokens, cost=cost, warn=None))
-        self.parent = parent
+        super().__init__(Limits(tokens=tokens, cost=cost, warn=None), parent)
         self.most_requests = None if limits is None else limits.requests
         self.requests = 0
         self.around = partial(_around, parent.root, agent)
@@ -36,16 +36,6 @@ class Allowance(Meter):
     @property
     def root(self) -> Meter:
         return self.parent.root
-
-    @property
-    def priced(self) -> bool:
-        """Whether dollars are limited, here or above."""
-        return super().priced or self.parent.priced
-
-    def room(self) -> int | None:
-        """Tokens that may still be reserved, here and above."""
-        own, above = super().room(), self.parent.room()
-        return min((room for room in (own, above) if room is not None), default=None)
 
     def hold(self, size: int) -> None:
         """Counts bytes with those of the script."""
@@ -56,17 +46,15 @@ class Allowance(Meter):
         if self.most_requests is not None and self.requests >= self.most_requests:
             most = self.most_requests
             raise self._exceeded(f"{most} request{'s' if most > 1 else ''}")
+        reserved = super().reserve(tokens, cost)
+        self.requests += 1
+        return reserved
+
+    def _reserve_here(self, tokens: int, cost: float | None) -> Reservation:
         try:
-            own = super().reserve(tokens, cost)
+            return super()._reserve_here(tokens, cost)
         except BudgetExceeded as error:
             raise self._exceeded(error.limit) from None
-        try:
-            above = self.parent.reserve(tokens, cost)
-        except BaseException:
-            own.release()
-            raise
-        self.requests += 1
-        return Both(own, above)
 
     def _exceeded(self, limit: Any) -> HostFailure:
         who = "the agent" if self._agent is None else f"the agent {self._agent}"
@@ -76,18 +64,3 @@ class Allowance(Meter):
 def _around(root: Meter, agent: str | None, model: Model[Any], name: str) -> Model[Any]:
     # Asked each time: the first hook may come while an agent works.
     return model if root.around is None else root.around(model, name, agent=agent)
-
-
-class Both(Reservation):
-    """What is set aside at two meters."""
-
-    def __init__(self, own: Reservation, above: Reservation) -> None:
-        self._own, self._above = own, above
-
-    def release(self) -> None:
-        self._own.release()
-        self._above.release()
-
-    def settle(self, input_tokens: int, output_tokens: int, cost: float | None) -> None:
-        self._own.settle(input_tokens, output_tokens, cost)
-        self._above.settle(input_tokens, output_tokens, cost)

@@ -32,6 +32,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
 from ...errors import BadArgument
+from ..llm.conversations import unfit
 from .hooks import GenerateAnswer, GenerateRequest, Hook, HookMessage, Hooks
 
 SETTINGS = {
@@ -92,8 +93,8 @@ class HookedModel(WrapperModel):
             given = await self.hooks.ask(hook, "before_generate", told)
             if given is None:
                 continue
-            if given.model not in (None, self.name):
-                raise BadArgument(f"before_generate of the hook {hook.id}: cannot change the model")
+            if misfit := unfit(given):
+                raise BadArgument(f"before_generate of the hook {hook.id}: its result.{misfit}")
             wanted = {theirs: getattr(given, ours) for ours, theirs in SETTINGS.items()}
             changes = {name: value for name, value in wanted.items() if value is not None}
             settings = {**(settings or {}), **changes} if changes else settings

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ... import typespec
 from ...errors import BadArgument, CapabilityError, NotFound, ScriptError, UsageError, near_miss
-from ...values import FunctionRef, Handle
+from ...values import FunctionRef
 from ..tools.toolbox import in_nobodys_name
 
 if TYPE_CHECKING:
@@ -29,6 +29,15 @@ MAX_HOOKS = 64
 
 LONGEST_ID = 64
 POINTS = ("before_generate", "after_generate", "before_tool_call", "after_tool_call")
+
+
+FIXED = {
+    "before_generate": ("model", "agent"),
+    "after_generate": ("model", "agent", "tools"),
+    "before_tool_call": ("tool", "result", "error"),
+    "after_tool_call": ("tool", "error"),
+}
+"""Point -> what a hook is told there and cannot change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +226,22 @@ class Hooks:
             answer = hook.calls[point](told)
             if inspect.isawaitable(answer):
                 answer = await answer
-        if answer is None or isinstance(answer, type(told)):
-            return answer
+        if answer is None:
+            return None
+        who = f"{point} of the hook {hook.id}"
         try:
-            return typespec.read(type(told)).fit(answer, "its result", _Border())
+            record = typespec.read(type(told))
+            given = (
+                answer
+                if isinstance(answer, type(told))
+                else record.fit(answer, "its result", typespec.NO_RUN)
+            )
         except typespec.Misfit as misfit:
-            raise BadArgument(f"{point} of the hook {hook.id}: {misfit}") from None
+            raise BadArgument(f"{who}: {misfit}") from None
+        for name in FIXED[point]:
+            if getattr(given, name) not in (None, getattr(told, name)):
+                raise BadArgument(f"{who}: cannot change the {name}")
+        return given
 
     async def before_tool(self, tool: str, args: dict[str, Any]) -> dict[str, Any]:
         """The arguments a tool is to have."""
@@ -266,10 +285,3 @@ class Hooks:
         from .hooked_models import HookedModel
 
         return HookedModel(model, self, name, agent)
-
-
-class _Border:
-    """What a hook gives holds no handles."""
-
-    def resolve(self, handle: Handle) -> Any:
-        raise typespec.Misfit("holds a handle")

@@ -15,7 +15,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadArgument, CapabilityError, HostFailure, near_miss
-from ...values import CannotCross, encode
+from ...values import CannotCross, FunctionRef, Handle, encode, kind_of
+from ..llm.conversations import settings_of
+from ..llm.providers import answered_by
+from ..schemas.schema import validator
 from ..schemas.structured import TOOL as ANSWER
 from ..tasks import ended
 from ..tools.toolbox import CALLER
@@ -103,6 +106,7 @@ class Work:
         self._uses: list[ToolUse] = []
         self._failed: Counter[str] = Counter()
         self._handed: tuple[Agent, str] | None = None
+        self._answered_by = ""
         self._task: asyncio.Task[AgentReply] | None = None
 
     async def finish(self, prompt: str) -> AgentReply:
@@ -253,6 +257,7 @@ class Work:
                 if wanted.refused(mapped.code):
                     continue
                 raise mapped from error
+            self._answered_by = answered_by(response) or name
             conversation += [request, response]
             return response
 
@@ -331,15 +336,17 @@ class Work:
 
     def _helper(self, helper: Agent) -> Runner:
         async def run(args: dict[str, Any]) -> Any:
+            _check(str(helper.name), TASK, args)
             self.ctx.meter.charge_call()
-            reply = await Work(self.ctx, helper, above=self).finish(str(args.get("task", "")))
+            reply = await Work(self.ctx, helper, above=self).finish(args["task"])
             return reply.content if reply.output is None else reply.output
 
         return run
 
     def _hand_off(self, other: Agent) -> Runner:
         async def run(args: dict[str, Any]) -> Any:
-            self._handed = self._handed or (other, str(args.get("message") or ""))
+            _check(f"{HAND_OFF}{other.name}", NOTE, args)
+            self._handed = self._handed or (other, args.get("message") or "")
             return f"{self._handed[0].name} goes on with the task"
 
         return run
@@ -350,7 +357,7 @@ class Work:
         self._uses.append(ToolUse(name, args))
         await self._tell("tool_call", tool=name, args=args)
         try:
-            result = await run(args)
+            result = _readable(await run(args))
         except CapabilityError as error:
             if error.code == "depth":
                 raise  # or each agent above would try again, in vain and many times
@@ -375,14 +382,7 @@ class Work:
 
     def _settings(self, tells: bool) -> Any:
         options = self.agent.options
-        given = {
-            "temperature": options.temperature,
-            "top_p": options.top_p,
-            "seed": options.seed,
-            "stop_sequences": options.stop,
-            "max_tokens": options.max_tokens,
-        }
-        settings: Any = {name: value for name, value in given.items() if value is not None}
+        settings: Any = settings_of(options)
         settings["timeout"] = seconds = options.timeout or self.ctx.services.models.settings.timeout
         if not tells:
             settings["request_timeout"] = seconds
@@ -394,8 +394,8 @@ class Work:
         if agent.form is not None:
             content, data = json.dumps(output, ensure_ascii=False), output
         return AgentReply(
-            content, agent.model, self._uses, used.input_tokens, used.output_tokens, used.cost,
-            data, agent.name, self.whole.requests,
+            content, self._answered_by, self._uses, used.input_tokens, used.output_tokens,
+            used.cost, data, agent.name, self.whole.requests,
         )  # fmt: skip
 
 
@@ -422,6 +422,18 @@ def _definitions(offers: Mapping[str, Offer]) -> list[ToolDefinition]:
     ]
 
 
+def _readable(result: Any) -> Any:
+    """What a tool gave, when a model can be told of it."""
+    waiting = [result]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, FunctionRef | Handle):
+            raise HostFailure(f"it gave {kind_of(value)}, which no model can read", code="result")
+        if isinstance(value, Mapping | list):
+            waiting.extend(value.values() if isinstance(value, Mapping) else value)
+    return result
+
+
 def _late(seconds: float | None) -> HostFailure:
     return HostFailure(f"the agent had no answer within {seconds or 0:g} s", code="timeout")
 
@@ -435,6 +447,11 @@ def _praise(agent: Agent) -> str:
     """What another agent is told of one it may use."""
     told = agent.options.description or agent.options.system or ""
     return told[:1000] or f"The agent {agent.name}."
+
+
+def _check(name: str, schema: dict[str, Any], args: dict[str, Any]) -> None:
+    if told := validator(schema).complaint(args):
+        raise BadArgument(f"{name}: {told}")
 
 
 def _refuse(complaint: str) -> Runner:

@@ -17,7 +17,6 @@ from ...values import CannotCross, encode
 from .agent import Agent, AgentMessage, AgentOptions
 
 if TYPE_CHECKING:
-    from ...values import Handle
     from ..context import Context
 
 VERSION = 1
@@ -85,14 +84,11 @@ async def made(ctx: Context, text: str, name: str | None) -> Agent:
 
 
 class _Reader:
-    """Reads one snapshot. It is the border of values that hold no handle: none is known to it."""
+    """Reads one snapshot."""
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.count = 0
-
-    def resolve(self, handle: Handle) -> Any:
-        raise typespec.Misfit("holds a handle")
 
     async def agent(self, told: Any, name: str | None, depth: int) -> Agent:
         self.count += 1
@@ -109,9 +105,9 @@ class _Reader:
             if key in given
         }
         try:
-            options = typespec.read(AgentOptions).fit(given, "options", self)
+            options = typespec.read(AgentOptions).fit(given, "options", typespec.NO_RUN)
             history = typespec.read(list[AgentMessage]).fit(
-                told.get("history", []), "history", self
+                told.get("history", []), "history", typespec.NO_RUN
             )
         except typespec.Misfit as misfit:
             raise BadArgument(f"text is not what agent.export writes: {misfit}") from None

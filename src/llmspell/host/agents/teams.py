@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...errors import BadArgument, CapabilityError
 from ..tools.toolbox import Tool
 from .agent import Agent, AgentReply
-from .runs import TASK
+from .runs import TASK, Work
 
 if TYPE_CHECKING:
+    from ...limits import Usage
     from ..context import Context
 
 MAX_TEAM = 32
@@ -121,7 +122,7 @@ class _Team:
         self, ctx: Context, agents: Sequence[Agent], task: str, options: CollaborationOptions
     ) -> None:
         self.ctx, self.agents, self.task, self.options = ctx, agents, task, options
-        self.replies: list[AgentReply] = []
+        self.used: list[Usage] = []
         self.errors: list[CapabilityError] = []
 
     async def by_sequential(self) -> Collaboration:
@@ -180,12 +181,14 @@ class _Team:
         return "\n\n".join(filter(None, (self.task, _shown(said))))
 
     async def _ask(self, agent: Agent, prompt: str) -> Contribution:
+        work = Work(self.ctx, agent)
+        # One that fails has cost what it used.
+        self.used.append(work.whole.usage)
         try:
-            reply = await agent.run(self.ctx, prompt)
+            reply = await work.finish(prompt)
         except CapabilityError as error:
             self.errors.append(error)
             return Contribution(None, agent.name, error.message)
-        self.replies.append(reply)
         return Contribution(reply.content, agent.name)
 
     def _check(self, said: Sequence[Contribution]) -> None:
@@ -194,14 +197,14 @@ class _Team:
             raise self.errors[0]
 
     def _result(self, content: str, said: list[Contribution]) -> Collaboration:
-        costs = [reply.cost for reply in self.replies]
+        costs = [used.cost for used in self.used]
         known = [cost for cost in costs if cost is not None]
         return Collaboration(
             content,
             self.options.method,
             said,
-            sum(reply.input_tokens for reply in self.replies),
-            sum(reply.output_tokens for reply in self.replies),
+            sum(used.input_tokens for used in self.used),
+            sum(used.output_tokens for used in self.used),
             sum(known) if len(known) == len(costs) else None,
         )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import BadArgument, NotFound, near_miss
-from ...typespec import Misfit, Type, read
+from ...typespec import NO_RUN, Misfit, Type, read
 from ...values import FunctionRef
 from ..errors import run
 from ..llm import probes
@@ -30,7 +30,7 @@ def create(
         async def respond(question: Question) -> Given:
             given = await run(function, asdict(question))
             try:
-                fitted: Given = ANSWER.fit(given, "the answer", _nothing)
+                fitted: Given = ANSWER.fit(given, "the answer", NO_RUN)
             except Misfit as misfit:
                 raise BadArgument(f"mock/{name}: {misfit}") from None
             return fitted
@@ -39,9 +39,6 @@ def create(
     else:
         double = Double(answers, options)
     return ctx.roster.mock(name, double)
-
-
-_nothing: Any = None
 
 
 def find(ctx: Context, name: str) -> Double:

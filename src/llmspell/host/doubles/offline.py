@@ -10,6 +10,7 @@ Importing this unit imports pydantic-ai; import it only to build the model.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 from typing import Any
@@ -41,6 +42,16 @@ class OfflineModel(TestModel):
         super().__init__(
             model_name="offline", profile=ModelProfile(supports_json_schema_output=True)
         )
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Answers after others had a turn: there is nothing it waits for."""
+        await asyncio.sleep(0)
+        return await super().request(messages, model_settings, model_request_parameters)
 
     def _request(
         self,

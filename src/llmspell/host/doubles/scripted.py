@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
     ModelResponse,
+    ModelResponseStreamEvent,
     TextPart,
     ToolCallPart,
 )
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.function import (
     AgentInfo,
     BuiltinToolCallsReturns,
@@ -22,13 +25,26 @@ from pydantic_ai.models.function import (
     DeltaToolCall,
     DeltaToolCalls,
     FunctionModel,
+    FunctionStreamedResponse,
 )
+from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage
 
 from ..llm.charges import size_of, tokens_in
 from .doubles import Answer, Double, Question
 
 Piece = str | DeltaToolCalls | DeltaThinkingCalls | BuiltinToolCallsReturns
+
+
+class _ReportedResponse(FunctionStreamedResponse):
+    """An answer in pieces; the last is no piece but what it took, as providers report it."""
+
+    def _map_item(self, item: Piece) -> Iterator[ModelResponseStreamEvent]:
+        if isinstance(item, RequestUsage):
+            self._usage = item
+            self.finish_reason = "stop"
+            return
+        yield from super()._map_item(item)
 
 
 class ScriptedModel(FunctionModel):
@@ -46,11 +62,7 @@ class ScriptedModel(FunctionModel):
         if text or not calls:
             parts.append(TextPart(text))
         parts += [ToolCallPart(name, args) for name, args in calls]
-        sent, received = answer.input_tokens, answer.output_tokens
-        usage = RequestUsage(
-            input_tokens=size_of(messages) if sent is None else sent,
-            output_tokens=tokens_in(text) if received is None else received,
-        )
+        usage = _usage(answer, text, messages)
         return ModelResponse(parts, usage=usage, model_name=self.name, finish_reason="stop")
 
     async def _pieces(self, messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Piece]:
@@ -63,12 +75,32 @@ class ScriptedModel(FunctionModel):
                 yield word
         for index, (name, args) in enumerate(calls):
             yield {index: DeltaToolCall(name, json.dumps(args), tool_call_id=f"call-{index}")}
+        yield cast("Piece", _usage(answer, text, messages))
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: Any = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """The answer in pieces, with the report of its tokens at the end."""
+        whole = super().request_stream(
+            messages, model_settings, model_request_parameters, run_context
+        )
+        async with whole as response:
+            assert isinstance(response, FunctionStreamedResponse)
+            yield _ReportedResponse(
+                response.model_request_parameters,
+                _model_name=response._model_name,
+                _iter=response._iter,
+            )
 
     async def _answer(self, messages: list[ModelMessage], info: AgentInfo) -> Answer:
         answer = await self.double.answer(self.name, self._question(messages, info))
         latency = self.double.options.latency if answer.latency is None else answer.latency
-        if latency:
-            await asyncio.sleep(latency)
+        await asyncio.sleep(latency)  # also one of 0: others have a turn
         answer.fail(self.name)
         return answer
 
@@ -86,6 +118,15 @@ class ScriptedModel(FunctionModel):
         tools = [tool.name for tool in info.function_tools]
         prompt = asked[-1] if asked else ""
         return Question(prompt, "\n".join(system), told, tools, self.double.asked + 1)
+
+
+def _usage(answer: Answer, text: str, messages: list[ModelMessage]) -> RequestUsage:
+    """What an answer says it took, or a guess."""
+    sent, received = answer.input_tokens, answer.output_tokens
+    return RequestUsage(
+        input_tokens=size_of(messages) if sent is None else sent,
+        output_tokens=tokens_in(text) if received is None else received,
+    )
 
 
 _ROLES = {"user-prompt": "user", "tool-return": "tool", "retry-prompt": "tool"}

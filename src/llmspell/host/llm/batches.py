@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ... import records
 from ...errors import BadArgument, CapabilityError
 from ..errors import ErrorRecord
-from .conversations import said_in
+from .conversations import said_in, settings_of
 from .messages import BatchItem, BatchOptions, ModelOptions, Request
 
 if TYPE_CHECKING:
@@ -36,8 +36,13 @@ async def asked_all(
         raise BadArgument(
             f"options.concurrency must be 1 to {MAX_CONCURRENCY}, got {options.concurrency}"
         )
+    settings_of(options)
     shared = {item.name: getattr(options, item.name) for item in fields(ModelOptions)}
-    made = [_request(item, shared) for item in requests]
+    made: list[Request] = []
+    for item in requests:
+        if len(made) % 100 == 99:
+            await asyncio.sleep(0)  # others have a turn
+        made.append(_request(item, shared))
     found: list[BatchItem] = [BatchItem(False)] * len(made)
     waiting = iter(enumerate(made))
     held = 0
@@ -53,6 +58,7 @@ async def asked_all(
                 found[index] = BatchItem(True, reply)
             except CapabilityError as error:
                 found[index] = BatchItem(False, error=ErrorRecord(**_told(error)))
+                await asyncio.sleep(0)  # it may have waited for nothing
 
     try:
         async with asyncio.TaskGroup() as group:

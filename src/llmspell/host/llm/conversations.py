@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, UserContent
     from pydantic_ai.settings import ModelSettings
 
+    from ..agents.agent import AgentOptions
+
 OWN_OPTIONS = frozenset(
     {"model", "models", "route", "provider", "messages", "prompt", "input", "contents", "system",
      "systeminstruction", "instructions", "stream", "streamoptions", "maxtokens", "maxoutputtokens",
@@ -33,6 +35,13 @@ or the length of the answer, which grants and budgets are about, or has the prov
 that it bills."""
 
 
+RANGES = {
+    "temperature": (0, 2), "top_p": (0, 1), "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+}  # fmt: skip
+"""Option -> the least and the most it may be."""
+
+
 def said_in(request: Request) -> list[Message]:
     """The messages of a request. Raises BadArgument unless it has either form of them."""
     if (request.prompt is None) == (request.messages is None):
@@ -42,12 +51,29 @@ def said_in(request: Request) -> list[Message]:
     return request.messages or []
 
 
-def settings_of(options: ModelOptions) -> ModelSettings:
-    """How to ask, as pydantic-ai has it. Raises BadArgument."""
+def unfit(options: object) -> str:
+    """The first option that no provider takes or no script may set, and why; "" for none."""
     for name in ("max_tokens", "timeout", "top_k"):
-        value = getattr(options, name)
+        value = getattr(options, name, None)
         if value is not None and not value > 0:
-            raise BadArgument(f"options.{name} must be above 0, got {value}")
+            return f"{name} must be above 0, got {value}"
+    for name, (least, most) in RANGES.items():
+        value = getattr(options, name, None)
+        if value is not None and not least <= value <= most:
+            return f"{name} must be from {least} to {most}, got {value:g}"
+    empty = [i for i, text in enumerate(getattr(options, "stop", None) or (), 1) if not text]
+    if empty:
+        return f"stop[{empty[0]}] must not be empty"
+    for name in getattr(options, "provider_options", None) or ():
+        if name.replace("_", "").lower() in OWN_OPTIONS:
+            return f"provider_options.{name} is not for scripts to set"
+    return ""
+
+
+def settings_of(options: ModelOptions | AgentOptions) -> ModelSettings:
+    """How to ask, as pydantic-ai has it. Raises BadArgument."""
+    if told := unfit(options):
+        raise BadArgument(f"options.{told}")
     settings: Any = {
         setting: value
         for setting, value in (
@@ -66,9 +92,6 @@ def settings_of(options: ModelOptions) -> ModelSettings:
     if options.reasoning is not None:
         settings["thinking"] = options.reasoning != "off" and options.reasoning
     if options.provider_options:
-        for name in options.provider_options:
-            if name.replace("_", "").lower() in OWN_OPTIONS:
-                raise BadArgument(f"options.provider_options.{name} is not for scripts to set")
         settings["extra_body"] = options.provider_options
     asked: ModelSettings = settings
     return asked

@@ -5,13 +5,16 @@ Defaults   `set`, `reset`; `applied` fills in what a request does not say itself
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import TypeVar
+from dataclasses import MISSING, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from .conversations import settings_of
 from .messages import ModelOptions
 
-Options = TypeVar("Options", bound=ModelOptions)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 
 
 class Defaults:
@@ -30,7 +33,8 @@ class Defaults:
         self.options = ModelOptions()
 
     def applied(self, options: Options) -> Options:
-        """The options of a request, with what holds by default in the place of what is left out."""
+        """The options of a request or an agent, with what holds by default in the place of what
+        is left out."""
         return options if self.options == NONE else _filled(options, self.options)
 
 
@@ -43,6 +47,6 @@ def _filled(options: Options, others: ModelOptions) -> Options:
         **{
             item.name: getattr(others, item.name)
             for item in fields(ModelOptions)
-            if getattr(options, item.name) is None
+            if getattr(options, item.name, MISSING) is None
         },
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import BadArgument, LlmspellError, ProviderFailure
 from ...policy import denial
+from ..beside import Beside
 from .charges import Charge, Used, tokens_in
 from .messages import Embeddings, EmbedOptions
 
@@ -59,15 +60,24 @@ async def embedding_model(ctx: Context, wanted: str | None) -> str:
 
 
 async def embed(
-    models: Models, name: str, texts: list[str], options: EmbedOptions, meter: Meter
+    models: Models,
+    name: str,
+    texts: list[str],
+    options: EmbedOptions,
+    meter: Meter,
+    beside: Beside | None = None,
 ) -> Embeddings:
-    """One vector for each text. Raises BadArgument, BudgetExceeded or ProviderFailure."""
+    """One vector for each text. Raises BadArgument, BudgetExceeded or ProviderFailure.
+
+    beside: what does long work of the run.
+    """
     _check(texts, options)
     charge = Charge(models, name, meter, sum(map(tokens_in, texts)), None, answered=False)
     try:
         seconds = options.timeout or models.settings.timeout
         async with asyncio.timeout(seconds):
-            vectors, usage = await _vectors(models.bare(name, meter), name, texts, options)
+            model = models.bare(name, meter)
+            vectors, usage = await _vectors(model, name, texts, options, beside or Beside())
     except TimeoutError as error:
         charge.fail(error)
         raise ProviderFailure(
@@ -103,11 +113,11 @@ def _check(texts: list[str], options: EmbedOptions) -> None:
 
 
 async def _vectors(
-    model: Any, name: str, texts: list[str], options: EmbedOptions
+    model: Any, name: str, texts: list[str], options: EmbedOptions, beside: Beside
 ) -> tuple[list[list[float]], Any]:
     if name == "test/offline" or hasattr(model, "double"):
         size = options.dimensions or OFFLINE_DIMENSIONS
-        return [offline_vector(text, size) for text in texts], None
+        return await beside.do(lambda: [offline_vector(text, size) for text in texts]), None
     from pydantic_ai.embeddings import EmbeddingSettings
 
     settings = EmbeddingSettings()

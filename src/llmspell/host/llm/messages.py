@@ -59,7 +59,7 @@ class ModelOptions:
 
     model: the model as "provider/model", or a provider for its default model.
     system: instructions that stand above the conversation.
-    temperature: how freely it chooses its words, 0 for hardly.
+    temperature: how freely it chooses its words, 0 for hardly, to 2.
     max_tokens: the longest answer, in tokens.
     top_p: the share of likely words it chooses from, 0 to 1.
     top_k: how many of the likeliest words it chooses from.

@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 
 from ...errors import HostFailure, ProviderFailure
 from ...limits import Meter
+from ..doubles.doubles import Double
 from ..pools.tallies import Tallies
 from ..settings import Environment, Settings
 from .charges import Used, metered_model, size_of, tokens_in
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
-    from ..doubles.doubles import Double
     from ..pools.roster import Roster
+    from .given import Given
 
 
 CONNECT_TIMEOUT = 30.0
@@ -71,14 +72,14 @@ class Models:
         environment: Environment,
         chosen: str | None = None,
         notify: Callable[[str], None] = _to_stderr,
-        doubles: Mapping[str, Double] | None = None,
+        given: Mapping[str, Given] | None = None,
     ) -> None:
         self.settings = settings
         self.environment = environment
         self.chosen = chosen
         self.notify = notify
         self.providers = Providers(settings.providers, environment)
-        self.doubles = doubles or {}
+        self._given = given or {}
         self.tallies = Tallies()
         self.rosters: WeakValueDictionary[int, Roster] = WeakValueDictionary()
         self._default: str | None = None
@@ -104,6 +105,8 @@ class Models:
         return wanted or next(with_key, None)
 
     async def _fallback(self) -> str:
+        if self.given(OFFLINE):
+            return OFFLINE
         installed = await ollama_models(self.providers["ollama"].base_url)
         if installed:
             return f"ollama/{installed[0]}"
@@ -120,7 +123,7 @@ class Models:
         if wanted in (OFFLINE, "test"):
             return OFFLINE
         for full in (wanted, f"mock/{wanted}"):
-            if self.double(full):
+            if "/" in full and self.given(full):
                 return full
         head, _, rest = wanted.partition("/")
         provider = self.provider(wanted)
@@ -164,10 +167,12 @@ class Models:
         return model
 
     def _build(self, name: str) -> Model[Any]:
-        if double := self.double(name):
+        if given := self.given(name):
+            if not isinstance(given, Double):
+                return given
             from ..doubles.scripted import ScriptedModel
 
-            return ScriptedModel(double, name)
+            return ScriptedModel(given, name)
         if name == OFFLINE:
             from ..doubles.offline import OfflineModel
 
@@ -203,9 +208,9 @@ class Models:
         own = roster.model(name, meter) if roster else None
         return self.model(name) if own is None else own
 
-    def double(self, name: str) -> Double | None:
-        """What answers in place of a model, where the program has said so."""
-        return next((d for pattern, d in self.doubles.items() if fnmatchcase(name, pattern)), None)
+    def given(self, name: str) -> Given | None:
+        """What the program has given for a model."""
+        return next((m for pattern, m in self._given.items() if fnmatchcase(name, pattern)), None)
 
     async def request(
         self,
@@ -366,11 +371,12 @@ class Models:
         """The provider of a model; what stands for it where only a script knows it."""
         if name == OFFLINE or name.partition("/")[0] in self.providers:
             return self.provider(name)
-        return stand_in(name.partition("/")[0])
+        where = "models of the Session" if self.given(name) else "options.base_url"
+        return stand_in(name.partition("/")[0], where)
 
     async def known(self, may: Callable[[str], bool] = lambda provider: True) -> list[ModelInfo]:
-        """Models of the providers that have a key, the default, those of an Ollama that answers,
-        and the offline model. An Ollama is only asked when `may` says so."""
+        """Models of the program, of the providers that have a key, the default, those of an Ollama
+        that answers, and the offline model. An Ollama is only asked when `may` says so."""
         default = self._default or self._chosen() or OFFLINE
         if default == "test":
             default = OFFLINE
@@ -379,6 +385,7 @@ class Models:
             provider = self.provider(default)
             default = f"{provider.name}/{rest or provider.kind.default_model or ''}"
         names = [default] if default.partition("/")[0] in self.providers else []
+        names += [name for name in self._given if "*" not in name]
         for provider in self.providers.values():
             if provider.kind.listed_as and provider.has_key(self.environment):
                 names += [f"{provider.name}/{model}" for model in provider.known()]
@@ -389,9 +396,10 @@ class Models:
         return [self._info(name, name == default) for name in dict.fromkeys(names)]
 
     def _info(self, name: str, default: bool) -> ModelInfo:
-        if name == OFFLINE:
-            return ModelInfo(name, "test", default, input_price=0.0, output_price=0.0)
-        provider = self.provider(name)
+        if name == OFFLINE or name.startswith("mock/"):
+            head = name.partition("/")[0]
+            return ModelInfo(name, head, default, input_price=0.0, output_price=0.0)
+        provider = self._shown(name)
         return ModelInfo(name, provider.name, default, *provider.listed(_model(name)))
 
     async def aclose(self) -> None:

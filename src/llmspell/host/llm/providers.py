@@ -173,9 +173,10 @@ OFFLINE_PROVIDER = Provider("test", Kind(_never, prices="free"), "", "", (), Fal
 """Stands for the offline model where a provider is spoken of."""
 
 
-def stand_in(name: str) -> Provider:
-    """Stands for a provider that only the script of one run knows: its prices are unknown."""
-    return Provider(name, KINDS["openai_compatible"], "its address", "options.base_url", (), False)
+def stand_in(name: str, where: str) -> Provider:
+    """Stands for a provider that only one script or program knows, from there: its prices are
+    unknown."""
+    return Provider(name, KINDS["openai_compatible"], "its address", where, (), False)
 
 
 ANSWERED_BY = "llmspell.model"
@@ -186,6 +187,10 @@ def answered_by(response: ModelResponse) -> str | None:
     """The model of a pool that has answered; None when no pool was asked."""
     name: str | None = (response.metadata or {}).get(ANSWERED_BY)
     return name
+
+
+MADE = {"mock": "llm.providers.create_mock", "pool": "llm.pool.create"}
+"""What models begin with that no provider has -> the function that makes them."""
 
 
 class Providers(Mapping[str, Provider]):
@@ -208,7 +213,10 @@ class Providers(Mapping[str, Provider]):
 
     def unknown(self, wanted: str) -> ProviderFailure:
         """The error for a name that no provider has."""
-        head = wanted.partition("/")[0]
+        head, slash, _ = wanted.partition("/")
+        if slash and head in MADE:
+            told = f"{wanted!r} names no model; {MADE[head]} makes one in this run"
+            return ProviderFailure(told, code="model_unknown")
         prefix, colon, _ = head.partition(":")
         if colon and prefix in self:
             advice = f"; write it as {prefix}/{wanted.partition(':')[2]}"

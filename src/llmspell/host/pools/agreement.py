@@ -1,6 +1,7 @@
 """This unit finds what several answers agree on.
 
-    majority(answers)              the one that most of them give, but for case and spaces
+    majority(answers)              the one that most of them give, but for case and spaces; of data,
+                                   but for the order of names
     similar(answers, threshold)    the one in the midst of those that say about the same
     chosen(reply, count)           the number that a judge has named
 
@@ -9,9 +10,11 @@ Each gives the index of an answer, or None. Time grows with the length of the an
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 from math import sqrt
 
@@ -21,9 +24,17 @@ MAX_WORDS = 5000
 
 def majority(answers: Sequence[str]) -> int | None:
     """The first of the answers that more than half of them equal."""
-    plain = [re.sub(r"\s+", " ", answer.casefold()).strip().rstrip(".!") for answer in answers]
+    plain = [_plain(answer) for answer in answers]
     text, count = Counter(plain).most_common(1)[0]
     return plain.index(text) if count * 2 > len(answers) else None
+
+
+def _plain(answer: str) -> str:
+    """An answer without what does not matter: case, spaces, and in data the order of names."""
+    plain = re.sub(r"\s+", " ", answer.casefold()).strip().rstrip(".!")
+    with suppress(ValueError, RecursionError):
+        return json.dumps(json.loads(plain), sort_keys=True)
+    return plain
 
 
 def similar(answers: Sequence[str], threshold: float) -> int | None:

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from ...errors import (
@@ -77,8 +77,9 @@ class PoolMember:
         if self.timeout is not None and not 0 < self.timeout <= LONGEST:
             raise ValueError(f"timeout must be above 0 and at most {LONGEST:g} seconds")
         for name in ("requests_per_minute", "tokens_per_minute"):
-            if (getattr(self, name) or 1) < 1:
-                raise ValueError(f"{name} must be at least 1")
+            wanted = getattr(self, name)
+            if wanted is not None and wanted < 1:
+                raise ValueError(f"{name} must be at least 1, got {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +117,20 @@ class PoolOptions:
         for code in self.on or ():
             if code not in CODES and code not in SETUP:
                 raise ValueError(f"on {code!r} is no code{near_miss(code, CODES)}")
-        if self.failure_threshold < 1 or self.min_answers < 1:
-            raise ValueError("failure_threshold and min_answers must be at least 1")
+        for name in ("failure_threshold", "min_answers"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.reset_timeout <= LONGEST:
             raise ValueError(f"reset_timeout must be from 0 to {LONGEST:g} seconds")
         if not 0 < self.threshold <= 1:
             raise ValueError("threshold must be above 0 and at most 1")
+        if self.threshold != 0.8 and self.agreement != "similarity":
+            raise ValueError(f'threshold is for agreement "similarity", not "{self.agreement}"')
         if (self.agreement == "judge") != (self.judge is not None):
             raise ValueError('agreement "judge" and a judge, a model, belong together')
+
+
+USUAL = PoolOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +277,12 @@ class Pool:
         self.options = options
         self.members = [Member(member, options) for member in members]
         self.judge = options.judge and Member(PoolMember(options.judge), options)
-        if len({member.name for member in self.members}) < len(self.members):
-            raise BadArgument("a pool has each model once: give it a weight instead")
+        names = [member.name for member in self.members]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise BadArgument(f"{twice} is there twice: a pool has each model once, with a weight")
+        for option in ("agreement", "threshold", "judge", "min_answers"):
+            if strategy != "consensus" and getattr(options, option) != getattr(USUAL, option):
+                raise BadArgument(f"options.{option} is for a consensus, not for {strategy}")
         if strategy == "consensus" and len(members) < options.min_answers:
             raise BadArgument(f"a consensus of {options.min_answers} answers needs as many models")
         self._next = 0
@@ -286,7 +297,11 @@ class Pool:
 
     def set_weight(self, model: str, weight: float) -> None:
         """Changes the share of the requests that a model gets."""
-        self.member(model).weight = replace(PoolMember(model), weight=weight).weight
+        member = self.member(model)
+        try:
+            member.weight = PoolMember(model, weight).weight
+        except ValueError as error:
+            raise BadArgument(str(error)) from None
 
     def reset(self) -> None:
         """Forgets the failures and counts of all members; limits hold on."""
@@ -350,6 +365,9 @@ class Pool:
             await ended(tasks)
         good = [item for item in sent if item.error is None]
         if len(good) < self.options.min_answers:
+            for item in sent:
+                if item.error is not None and item.error.code == "budget":
+                    raise item.error  # which is no failure of a member
             raise self._none([item for item in sent if item.error is not None], len(good))
         return good
 

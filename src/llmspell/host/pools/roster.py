@@ -22,7 +22,7 @@ from ..doubles.doubles import Double
 from ..llm.kinds import KINDS
 from ..llm.providers import MAX_NAME, Provider, check_name
 from ..net.addresses import METADATA_HOSTS, bare, names, resource
-from .pools import Pool, PoolMember, PoolOptions, Strategy
+from .pools import MAX_MEMBERS, Pool, PoolMember, PoolOptions, Strategy
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient
@@ -178,6 +178,8 @@ class Roster:
         from dataclasses import replace
 
         self._check(name, self.pools)
+        if len(members) > MAX_MEMBERS:
+            raise BadArgument(f"a pool has 1 to {MAX_MEMBERS} models, got {len(members)}")
         named = [replace(member, model=await model(member.model)) for member in members]
         if options.judge is not None:
             options = replace(options, judge=await model(options.judge))

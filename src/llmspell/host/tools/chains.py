@@ -71,11 +71,12 @@ async def all_of(ctx: Context, calls: list[ToolCall], at_once: int) -> list[Tool
         raise BadArgument(f"at most {MAX_CALLS} calls can be made together, got {len(calls)}")
     if not 1 <= at_once <= MAX_AT_ONCE:
         raise BadArgument(f"max_concurrent must be 1 to {MAX_AT_ONCE}, got {at_once}")
-    free = asyncio.Semaphore(at_once)
     outcomes = [ToolOutcome(False)] * len(calls)
+    waiting = iter(enumerate(calls))
 
-    async def work(number: int, call: ToolCall) -> None:
-        async with free:
+    async def work() -> None:
+        for number, call in waiting:
+            await asyncio.sleep(0)  # a tool may wait for nothing: others have a turn
             try:
                 value = await ctx.invoke("tools.execute", call.name, call.args or {})
             except CapabilityError as error:
@@ -85,8 +86,8 @@ async def all_of(ctx: Context, calls: list[ToolCall], at_once: int) -> list[Tool
 
     try:
         async with asyncio.TaskGroup() as group:
-            for number, call in enumerate(calls):
-                group.create_task(work(number, call))
+            for _ in range(min(at_once, len(calls))):
+                group.create_task(work())
     except BaseExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return outcomes
@@ -127,6 +128,9 @@ def composed(
         outcomes = await all_of(ctx, calls, MAX_AT_ONCE)
         return dict(zip(steps, outcomes, strict=True))
 
+    for step in steps:
+        if mode == "parallel" and steps.count(step) > 1:
+            raise BadArgument(f"names has {step} twice: what tools give in parallel is by name")
     run = _bounded(name, pipeline if mode == "pipeline" else parallel)
     return Tool(name, description, {"type": "object"}, run, "script")
 

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadArgument, CapabilityError, Denied, HostFailure, NotFound, near_miss
-from ..schemas.schema import check_cheap, validator
+from ..schemas.schema import check_cheap, mended, refuse_foreign, refuse_misspelt, validator
 from .approvals import Approvals, Restrictions, strictness
 from .facts import NOTHING_SAID, ToolOptions, check
 from .metrics import ToolMetrics
@@ -116,10 +116,16 @@ class Toolbox:
             raise BadArgument(f"{name}: the description is longer than {MAX_TEXT} characters")
         if schema.get("type", "object") != "object":
             raise BadArgument(f"{name}: the schema must be of type object")
+        if tool.origin != "mcp":
+            refuse_foreign(schema, f"{name}: schema")
+            refuse_foreign(tool.facts.output_schema or {}, f"{name}: options.output_schema")
         schema = {"type": "object", **schema}
         check_cheap(schema)
         validator(schema)
         size = len(tool.description) + len(str(schema)) + check(name, tool.facts)
+        if tool.origin != "mcp":  # who wrote the schema of a server is not there to mend it
+            refuse_misspelt(schema, f"{name}: schema")
+            refuse_misspelt(tool.facts.output_schema, f"{name}: options.output_schema")
         self._own[name] = tool._replace(schema=schema)
         return size
 
@@ -148,7 +154,10 @@ class Toolbox:
 
     def faults(self, name: str, args: dict[str, Any]) -> list[str]:
         """What is wrong with arguments."""
-        return [*map(str, validator(self.get(name).schema).faults(args, "the arguments"))]
+        tool = self.get(name)
+        # What a format means to a server is for the server to say.
+        checked = validator(tool.schema, formats=tool.origin != "mcp")
+        return [*map(str, checked.faults(mended(args, tool.schema), "the arguments"))]
 
     def result_faults(self, name: str, result: Any) -> list[str]:
         """What is wrong with a result: nothing when the tool does not say what it gives."""
@@ -181,12 +190,12 @@ class Toolbox:
             except CapabilityError:
                 metrics.refused += 1
                 raise
-            result = await self._run(ctx, tool, args, timeout)
+            result = await self._run(ctx, tool, mended(args, tool.schema), timeout)
             # Those of the tool that ran: it may have taken itself away meanwhile.
             if faults := _result_faults(tool, result):
                 told = "; ".join(faults)
                 raise HostFailure(f"{name} gave what it must not give: {told}", code="result")
-            return result
+            return mended(result, tool.facts.output_schema)
         except Exception as error:
             code = getattr(error, "code", "internal")
             metrics.timeouts += code == "timeout"
@@ -217,8 +226,6 @@ class Toolbox:
         import asyncio
 
         seconds = min(given)
-        if not seconds > 0:
-            raise BadArgument("the timeout must be above 0 seconds")
         clock = asyncio.timeout(seconds)
         try:
             async with clock:
@@ -246,7 +253,9 @@ def in_nobodys_name() -> Iterator[None]:
 
 def _result_faults(tool: Tool, result: Any) -> list[str]:
     schema = tool.facts.output_schema
-    return [] if schema is None else [*map(str, validator(schema).faults(result, "the result"))]
+    if schema is None:
+        return []
+    return [*map(str, validator(schema).faults(mended(result, schema), "the result"))]
 
 
 class ToolFilter(NamedTuple):

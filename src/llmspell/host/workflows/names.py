@@ -50,10 +50,10 @@ def names_in(step: Step) -> Iterator[str]:
     """The first name of every template of a step and of those inside it."""
     for below in _below(step):
         for _, value in texts_of(below.spec):
-            yield from (path.partition(".")[0] for path in _paths(value))
+            yield from (path.partition(".")[0] for path in paths_of(value))
         if below.body is not None:
             for branch in below.body.branches:
-                yield from (path.partition(".")[0] for path in _paths(branch.when))
+                yield from (path.partition(".")[0] for path in paths_of(branch.when))
 
 
 def texts_of(spec: Block) -> Iterator[tuple[str, Any]]:
@@ -65,15 +65,16 @@ def texts_of(spec: Block) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _paths(value: Any) -> Iterator[str]:
+def paths_of(value: Any) -> Iterator[str]:
+    """The templates in a value, as paths."""
     if isinstance(value, str):
         yield from templates.paths(value)
     elif isinstance(value, list):
         for item in value:
-            yield from _paths(item)
+            yield from paths_of(item)
     elif isinstance(value, dict):
         for item in value.values():
-            yield from _paths(item)
+            yield from paths_of(item)
 
 
 class Names:
@@ -126,7 +127,7 @@ class Names:
     def one(
         self, who: str, name: str, value: Any, before: frozenset[str], words: frozenset[str]
     ) -> None:
-        for path in _paths(value):
+        for path in paths_of(value):
             head, _, rest = path.partition(".")
             told = f"{who}: {name} names {{{{{path[:80]}}}}}"
             if head in before:

@@ -98,7 +98,7 @@ class StepSpec(Block):
     id: str
     description: str | None = None
     prompt: str | None = None
-    model: str | None = None
+    model: Any = None
     system: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None

@@ -14,13 +14,14 @@ from functools import partial
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from ... import records
 from ...errors import CapabilityError, HostFailure, LimitExceeded
 from ...values import FunctionRef, Handle
 from ..errors import run
 from ..formats import templates
-from ..tasks import ended
+from ..tasks import ended, strand
 from .records import Body, Plan, Step, StepSpec, weight
 from .steps import MAX_ITERATIONS
 from .values import Frame, Outcome, Values
@@ -105,6 +106,7 @@ class Execution:
         self.frame = Frame(ChainMap({}), {"input": options.input})
         self._tell = tell
         self._held: dict[str, int] = {}
+        self._told: WeakSet[CapabilityError] = WeakSet()
         self._size = 0
 
     async def whole(self) -> Any:
@@ -209,7 +211,8 @@ class Execution:
         found: list[Any] = [None] * len(items)
 
         async def one(index: int, item: Any) -> None:
-            outcome = await self.step(step, frame.apart(item=item, index=index + 1))
+            with strand(str(index)):
+                outcome = await self.step(step, frame.apart(item=item, index=index + 1))
             self.keep(f"{step.id}[{index}]", outcome.output)
             found[index] = outcome.output
 
@@ -298,6 +301,11 @@ class Execution:
 
     async def step(self, step: Step, frame: Frame) -> Outcome:
         """Does a step, as often as it may be tried."""
+        with strand(step.id):
+            return await self.tried(step, frame)
+
+    async def tried(self, step: Step, frame: Frame) -> Outcome:
+        """Does a step, in its strand."""
         spec, tried = step.spec, 0
         await self.turn()
         if spec.when is not None and not await self.values.truth(spec.when, frame):
@@ -334,12 +342,13 @@ class Execution:
                 step, frame, Outcome("completed", output, error.message, tried)
             )
         await self.settle(step, frame, Outcome("failed", None, error.message, tried))
-        if "step" in (error.details.get("context") or {}):
+        if error in self._told:
             raise error  # the failure of a step inside this one
         told = f"the step {step.id} failed: {error.message}"
-        failure = HostFailure(told, code=error.code, retryable=error.retryable)
+        failure = type(error)(told, code=error.code, retryable=error.retryable)
         failure.details = {"context": {"step": step.id}, "attempts": tried}
         failure.details = records.details(records.caused(failure.details, records.tell(error)))
+        self._told.add(failure)
         raise failure from error
 
     async def within(self, seconds: float | None, work: Awaitable[Any]) -> Any:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 from ... import typespec
 from ...errors import BadArgument, near_miss
 from ...values import FunctionRef, Handle, kind_of
+from ..agents.agent import AgentOptions
 from ..formats import templates
+from ..llm.conversations import unfit
 from ..schemas import schema as schemas
-from .names import Names, order
+from .names import Names, order, paths_of
 from .records import Block, Body, Branch, Definition, Plan, Step, StepSpec, weight
 
 MAX_STEPS = 1000
@@ -55,30 +57,32 @@ ONLY: dict[str, tuple[str, ...]] = {
 """Field -> the kinds of step that have a use for it."""
 
 
-class _NoHandles:
-    def resolve(self, handle: Handle) -> Any:
-        raise AssertionError("no field of these records is a handle")
-
-
 _DEFINITION = typespec.read(Definition)
 _STEP = typespec.read(StepSpec)
+_MODEL = typespec.read(typespec.ModelName)
+_USERS = ("tools", "hand_offs")
+_AGENT = {
+    name: typespec.read(hint)
+    for name, hint in get_type_hints(AgentOptions).items()
+    if name not in _USERS
+}
+"""Option of an agent -> its type; of what may be other agents, that is seen when it is made."""
 _BLOCK_FIELDS = tuple(item.name for item in fields(Block))
 
 
-def read(
-    data: dict[str, Any], handlers: Mapping[str, Any], agents: Callable[[Handle], Any]
-) -> Plan:
+def read(data: dict[str, Any], handlers: Mapping[str, Any], keep: Callable[[Handle], Any]) -> Plan:
     """The plan of a definition. Raises BadArgument.
 
-    handlers: names that `call` may use. agents: keeps the agent of a handle, or refuses it.
+    handlers: names that `call` may use.
+    keep: keeps what a handle stands for and gives it, or refuses it.
     """
-    return _Reader(handlers, agents).whole(data)
+    return _Reader(handlers, keep).whole(data)
 
 
 class _Reader:
-    def __init__(self, handlers: Mapping[str, Any], agents: Callable[[Handle], Any]) -> None:
+    def __init__(self, handlers: Mapping[str, Any], keep: Callable[[Handle], Any]) -> None:
         self.handlers = handlers
-        self.agents = agents
+        self.keep = keep
         self.steps: dict[str, Step] = {}
         self.variables: Mapping[str, Any] = {}
 
@@ -98,12 +102,18 @@ class _Reader:
 
     def fit(self, record: typespec.Type, data: Any, path: str) -> Any:
         try:
-            return record.fit(data, path, _NoHandles())
+            return record.fit(data, path, self)
         except typespec.Misfit as misfit:
             raise BadArgument(str(misfit)) from None
 
+    def resolve(self, handle: Handle) -> Any:
+        """What a handle in a definition stands for."""
+        return self.keep(handle)
+
     def check_name(self, name: str, path: str) -> None:
-        if not ID.fullmatch(name) or name in RESERVED:
+        if name in RESERVED:
+            _refuse(f"{path}: {name!r} cannot be a name: templates have another use for it")
+        if not ID.fullmatch(name):
             _refuse(f"{path}: {name[:80]!r} cannot be a name: use letters, digits and _")
 
     def body(self, spec: Block, path: str, depth: int) -> Body | None:
@@ -131,6 +141,9 @@ class _Reader:
             body.steps = self.list(spec.steps or [], f"{path}.steps", depth)
         if body.type == "graph":
             order(body, path)
+        for step in body.children():
+            if step.spec.needs and body.type != "graph":
+                _refuse(f"the step {step.id}: needs is for steps of a graph, not of a {body.type}")
         return body
 
     def type(self, spec: Block, path: str) -> str:
@@ -197,6 +210,9 @@ class _Reader:
         if isinstance(data, dict) and data.get("agent") == []:
             data = data | {"agent": {}}  # some languages have one empty table for both
         spec: StepSpec = self.fit(_STEP, data, path)
+        if spec.model is not None:
+            # A pool stays a handle: by its number a recording knows it.
+            self.fit(_MODEL, spec.model, f"{path}.model")
         self.check_name(spec.id, f"{path}.id")
         here = f"the step {spec.id}"
         if spec.id in self.steps:
@@ -225,11 +241,13 @@ class _Reader:
             value = getattr(spec, name)
             if value is not None and not 0 <= value <= 1e9:
                 _refuse(f"{here}: {name} must be seconds from 0, got {value:g}")
+        if told := unfit(spec):
+            _refuse(f"{here}: {told}")
         check_policy(spec.on_error, f"{here}: on_error")
         if spec.when is not None:
             check_condition(spec.when, f"{here}: when", self.handlers)
         if spec.schema is not None:
-            schemas.read(spec.schema, f"{here}: schema")
+            check_schema(spec.schema, f"{here}: schema", here)
         self.check_call(spec, here)
         for name in (*(spec.set or {}), *filter(None, [spec.save_as])):
             if name not in self.variables:
@@ -241,11 +259,38 @@ class _Reader:
         if spec.call is not None:
             check_function(spec.call, here, self.handlers)
         if isinstance(agent, Handle) and agent.kind == "agent":
-            self.agents(agent)
+            self.keep(agent)
         elif agent is not None and not isinstance(agent, dict):
             _refuse(f"{here}: agent must be an agent, or options of one, got {kind_of(agent)}")
+        elif agent is not None:
+            self.check_agent(agent, f"{here}: agent")
         if agent is not None and not isinstance(spec.input, str):
             _refuse(f"{here}: input must be the task of the agent, a string")
+
+    def check_agent(self, options: dict[str, Any], path: str) -> None:
+        """Refuses what are no options of an agent, as far as templates do not hide it."""
+        known = (*_AGENT, *_USERS)
+        given: dict[str, Any] = {}
+        for name, value in options.items():
+            if name not in known:
+                _refuse(f"{path}.{name} is not known{near_miss(name, known)}")
+            if name in _AGENT and not any(paths_of(value)):
+                given[name] = self.fit(_AGENT[name], value, f"{path}.{name}")
+        try:
+            output = AgentOptions(**given).output
+        except ValueError as error:
+            _refuse(f"{path}.{error}")
+        if output is not None:
+            check_schema(output, f"{path}.output", path)
+
+
+def check_schema(schema: Any, called: str, here: str) -> None:
+    """Refuses what is no schema, with the step it is in."""
+    try:
+        schemas.read(schema, called)
+    except BadArgument as error:
+        told = error.message
+        _refuse(told if told.startswith(here) else f"{here}: {told}")
 
 
 def check_policy(policy: Any, path: str) -> None:

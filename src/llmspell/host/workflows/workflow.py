@@ -299,11 +299,10 @@ class Workflow:
         """The flowchart for Mermaid."""
         return mermaid(self._plan, self._states)
 
-    def export(self, format: Literal["yaml", "json"]) -> str:
-        """The definition as text. Raises BadArgument for what has no name in text."""
+    def text(self) -> str:
+        """The definition as JSON. Raises BadArgument for what has no name in text."""
         numbers = {function.id: name for name, function in self._handlers.items()}
-        plain = _plain(self._data, numbers, "the workflow")
-        return yaml.write(plain) if format == "yaml" else documents.to_json(plain, pretty=True)
+        return documents.to_json(_plain(self._data, numbers, "the workflow"))
 
     async def close(self) -> None:
         """Ends a run and lets go of what is kept."""
@@ -311,6 +310,12 @@ class Workflow:
         self._let_go()
         self._ctx.meter.hold(-self._size)
         self._size = 0
+
+
+def written(text: str, format: Literal["yaml", "json"]) -> str:
+    """A definition in JSON as text for people."""
+    plain = documents.from_json(text)
+    return yaml.write(plain) if format == "yaml" else documents.to_json(plain, pretty=True)
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -349,7 +354,8 @@ def _plain(value: Any, numbers: dict[int, str], path: str, place: str = "block")
             )
         return numbers[value.id] if place == "call" else {"call": numbers[value.id]}
     if isinstance(value, Handle):
-        raise BadArgument(f"{path} is {kind_of(value)} that was made: give its options, for export")
+        told = "name" if value.kind == "pool" else "options"
+        raise BadArgument(f"{path} is {kind_of(value)} that was made: give its {told}, for export")
     if isinstance(value, list):
         return [_plain(item, numbers, f"{path}[{i}]", place) for i, item in enumerate(value, 1)]
     if isinstance(value, dict):
