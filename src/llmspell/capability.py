@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from . import typespec
+from .docstrings import prose
 from .typespec import HANDLE_KINDS, HandleOf, Misfit, Type
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,7 +62,8 @@ class Capability:
     A `oneway` call sends no answer back into the script. One that is made `again` in a replay
     has no effect but other calls and functions of the script. One that `waits` is a plain function
     that may give a `Wait` instead of a result: what ends it is somebody else's call. That of one
-    that `pauses` ends by itself.
+    that `pauses` ends by itself. One that computes only, for long where it is given much, is done
+    in a thread when its arguments have more than `beside` bytes, if that is not 0.
     One that `rebuilds` changes only what the host keeps for the run, so a restored run makes it
     again. What is left on the host by one that has effects too is left by `recalls`, which is given
     the context, the recorded answer and the arguments. `kind`, `resource` (index of the parameter
@@ -82,6 +84,7 @@ class Capability:
     again: bool = False
     waits: bool = False
     pauses: bool = False
+    beside: int = 0
     rebuilds: bool = False
     recalls: Callable[..., None] | None = None
     is_async: bool = False
@@ -171,6 +174,7 @@ def capability(
     again: bool = False,
     waits: bool = False,
     pauses: bool = False,
+    beside: int = 0,
     rebuilds: bool = False,
     recalls: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
@@ -187,12 +191,15 @@ def capability(
         if name.count(".") not in (1, 2) or not all(p.isidentifier() for p in name.split(".")):
             mistakes.append("must be named namespace.verb")
         mistakes += _unmet(needs, record["params"])
+        if beside and (waits or pauses or recalls or inspect.iscoroutinefunction(function)):
+            mistakes.append("computes only where it is done beside the loop")
         if mistakes:
             raise DeclarationError(f"{name}: " + "; ".join(mistakes))
         CATALOGUE[name] = Capability(
             name=name, function=function, since=since, needs=needs, alias=alias, tool=tool,
-            oneway=oneway, again=again, waits=waits, pauses=pauses, rebuilds=rebuilds,
-            recalls=recalls, is_async=inspect.iscoroutinefunction(function), **record,
+            oneway=oneway, again=again, waits=waits, pauses=pauses, beside=beside,
+            rebuilds=rebuilds, recalls=recalls, is_async=inspect.iscoroutinefunction(function),
+            **record,
         )  # fmt: skip
         return function
 
@@ -248,7 +255,7 @@ def _read(
     name: str, function: Callable[..., Any], context: bool = True
 ) -> tuple[dict[str, Any], list[str]]:
     mistakes: list[str] = []
-    doc, entries = typespec.prose(function.__doc__ or "")
+    doc, entries = prose(function.__doc__ or "")
     if not doc:
         mistakes.append("has no description")
     try:

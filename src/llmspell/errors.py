@@ -19,6 +19,7 @@
     |  |- StackLimit               calls within each other, in a VM that cannot go on after that
     |  `- BudgetExceeded          tokens or dollars
     |- SpellError               the spell's packager
+    |  |- ManifestError           its spell.yaml is wrong
     |  `- ParamError              a parameter does not fit the spell
     |- SpellCrashed             nobody: the worker of an isolated spell died; nothing else did
     |- IsolationError           whoever runs it: a layer of isolation the policy requires is missing
@@ -343,6 +344,12 @@ class SpellError(LlmspellError):
     code = "spell"
 
 
+class ManifestError(SpellError):
+    """The manifest of a spell is wrong."""
+
+    code = "manifest"
+
+
 class ParamError(SpellError):
     """A parameter does not fit the spell."""
 
@@ -469,3 +476,9 @@ def near_miss(name: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(name, list(known), 1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def some_of(known: Iterable[str], most: int = 12) -> str:
+    """The names, for a sentence where none of them is close: sorted, with dots for the rest."""
+    names = sorted(known)
+    return ", ".join(names[:most]) + " ..." * (len(names) > most)

@@ -8,19 +8,19 @@ reference page walk the same tree (see `emit`).
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Union
 
-from .errors import near_miss
+from .docstrings import prose
+from .errors import near_miss, some_of
 from .values import REGISTERED, Fields, FunctionRef, Handle, kind_of
 
 if TYPE_CHECKING:
     from .forms import Form
 
-
-if TYPE_CHECKING:
     ModelName = str
 else:
 
@@ -32,6 +32,10 @@ class JsonSchema(dict[str, Any]):
     """A JSON Schema given as a map. An empty table where a map belongs is one."""
 
 
+MAX_RECORDS = 10_000
+"""How many records and handles the lists of one argument hold: all are read in one turn."""
+
+
 class Misfit(ValueError):
     """A value does not fit. The message names the path and what was expected."""
 
@@ -40,6 +44,28 @@ class Border(Protocol):
     """What `fit` needs to know of the run a value comes from."""
 
     def resolve(self, handle: Handle) -> Any: ...
+
+
+class NoRun:
+    """The border for values that come from no run, where a handle stands for nothing."""
+
+    def resolve(self, handle: Handle) -> Any:
+        """Raises Misfit."""
+        raise Misfit("holds a handle")
+
+
+NO_RUN = NoRun()
+
+
+class Counting:
+    """The border for what is in a list: it counts what all lists below the outermost hold."""
+
+    def __init__(self, border: Border) -> None:
+        self.border, self.left = border, MAX_RECORDS
+
+    def resolve(self, handle: Handle) -> Any:
+        """The host object behind a handle."""
+        return self.border.resolve(handle)
 
 
 class Type:
@@ -143,6 +169,7 @@ class ListOf(Type):
             return []
         if not isinstance(value, list):
             raise self.misfit(value, path)
+        border = counted(border, self.item, value, path)
         return [self.item.fit(v, f"{path}[{i}]", border) for i, v in enumerate(value, 1)]
 
     def schema(self) -> dict[str, Any]:
@@ -165,6 +192,7 @@ class MapOf(Type):
             return {}
         if not isinstance(value, dict):
             raise self.misfit(value, path)
+        border = counted(border, self.item, value, path)
         return {k: self.item.fit(v, f"{path}.{k}", border) for k, v in value.items()}
 
     def schema(self) -> dict[str, Any]:
@@ -295,7 +323,8 @@ class Record(Type):
         given = {}
         for key, item in value.items():
             if key not in self._types:
-                raise Misfit(f"{path}.{key} is not known{near_miss(key, self._types)}")
+                meant = near_miss(key, self._types) or f"; known are {some_of(self._types)}"
+                raise Misfit(f"{path}.{key} is not known{meant}")
             given[key] = self._types[key].fit(item, f"{path}.{key}", border)
         for name in self._required:
             if name not in given:
@@ -303,7 +332,9 @@ class Record(Type):
         try:
             return self.cls(**given)
         except ValueError as error:
-            raise Misfit(f"{path} is refused: {error}") from None
+            told = str(error)
+            named = re.split(r"[ .\[]", told, maxsplit=1)[0] in self._types
+            raise Misfit(f"{path}.{told}" if named else f"{path} is refused: {told}") from None
 
     def schema(self) -> dict[str, Any]:
         properties = {f.name: f.type.schema() | {"description": f.doc} for f in self.fields}
@@ -365,6 +396,21 @@ class HandleOf(Type):
         if not isinstance(value, Handle) or value.kind != self.kind:
             raise self.misfit(value, path)
         return border.resolve(value)
+
+
+PLAIN = (AnyValue, Nothing, Scalar, OneOf, Function)
+"""Types of which many fit in no time."""
+
+
+def counted(border: Border, item: Type, value: list[Any] | dict[str, Any], path: str) -> Border:
+    """The border for the items of a list or map. Raises Misfit where they are too many."""
+    if isinstance(item, PLAIN):
+        return border
+    inner = border if isinstance(border, Counting) else Counting(border)
+    inner.left -= len(value)
+    if inner.left < 0:
+        raise Misfit(f"{path} must have at most {MAX_RECORDS} items, those inside included")
+    return inner
 
 
 CONTAINERS: dict[type, tuple[type[Type], ...]] = {list: (ListOf,), dict: (MapOf, Record)}
@@ -444,31 +490,6 @@ def _fields(cls: Any) -> Iterator[tuple[str, bool]]:
     for item in dataclasses.fields(cls):
         if item.init:
             yield item.name, item.default is missing and item.default_factory is missing
-
-
-def prose(docstring: str) -> tuple[str, dict[str, str]]:
-    """Splits a docstring into its description and its `name: what it is` entries.
-
-    Entries stand at the end, one a line; a deeper-indented line goes on with the entry above.
-    """
-    body, entries, last = [], {}, ""
-    for line in _dedent(docstring).split("\n"):
-        head, colon, rest = line.partition(": ")
-        if colon and head.isidentifier() and rest:
-            entries[head] = rest.strip()
-            last = head
-        elif last and line.startswith(" "):
-            entries[last] += " " + line.strip()
-        elif not last:
-            body.append(line)
-    return "\n".join(body).strip(), entries
-
-
-def _dedent(docstring: str) -> str:
-    first, _, rest = docstring.partition("\n")
-    lines = rest.split("\n")
-    indent = min((len(li) - len(li.lstrip()) for li in lines if li.strip()), default=0)
-    return "\n".join([first.strip(), *(li[indent:].rstrip() for li in lines)])
 
 
 def article(noun: str) -> str:

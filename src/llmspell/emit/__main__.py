@@ -1,5 +1,7 @@
 """`make docs`: writes what is derived from the declarations, each file in its place.
 
+So is what a library knows and a locked down worker cannot ask it for.
+
 Run in a checkout. `--check` writes nothing and fails when a file is stale.
 """
 
@@ -9,7 +11,8 @@ import sys
 from pathlib import Path
 
 from ..runtime.catalogue import SURFACE, surface_text
-from . import luals, markdown, parity, typescript
+from ..tengo import FOLDER
+from . import luals, markdown, parity, typescript, unicode
 
 
 def files() -> dict[Path, str]:
@@ -17,6 +20,7 @@ def files() -> dict[Path, str]:
     root = Path(__file__).parents[3]
     return {
         Path(SURFACE): surface_text(),
+        Path(FOLDER) / "characters.lua": unicode.table(),
         root / "docs" / "reference.md": markdown.page(),
         root / "docs" / "parity.md": parity.page(),
         root / "docs" / "stubs" / "llmspell.lua": luals.stubs(),

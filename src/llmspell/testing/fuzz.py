@@ -12,10 +12,12 @@ other. A run is made from the seed and its number alone: `fuzz(plan, [number])` 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from time import monotonic
 from typing import NamedTuple
@@ -66,6 +68,21 @@ class Report:
         return "\n".join([*lines, f"{self.runs} runs, {self.counts} counts, {grown}, {found}"])
 
 
+@contextmanager
+def _environment(**given: str) -> Iterator[None]:
+    """Variables for a process that is started meanwhile."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 class _Job:
     """A process that makes some of the runs."""
 
@@ -74,7 +91,8 @@ class _Job:
         self.numbers = numbers
         self.pipe, theirs = context.Pipe(duplex=False)
         self.process = context.Process(target=work, args=(plan, numbers, folder, theirs))
-        self.process.start()
+        with _environment(PYTHONMALLOC="malloc"):  # so that what is in use can be counted
+            self.process.start()
         theirs.close()
         self.heard = monotonic()
         self.began = False

@@ -50,8 +50,7 @@ LIMITS: tuple[dict[str, Any], ...] = (
 SMALL = {"calls": 50, "tasks": 20, "output": 20_000, "disk": 200_000}
 
 GROWTH = 50e6
-"""Bytes by which the memory of the host may grow over all the runs of one process. It settles near
-44e6, most of which the allocator keeps: what Python holds grows by 1e6."""
+"""Bytes in use by which the memory of the host may grow over all the runs of one process."""
 
 SECRET = "fuzz-planted-secret"
 HOME = os.path.dirname(os.path.dirname(__file__))
@@ -274,7 +273,7 @@ class _Runner:
                 raise RuntimeError(f"before anything was run, {wrong}")
         for namespace in LIBRARIES:
             import_libraries(namespace)  # what is imported once is no growth
-        self._resident = _resident()
+        self._allocated = _allocated()
         return _held()
 
     async def _sing(self) -> str:
@@ -298,7 +297,7 @@ class _Runner:
             await asyncio.sleep(0.05)  # the next worker is forked, the last one reaped, soon
         if more:
             wrong += f"descriptors, processes, zombies: {held}, not {normal}; "
-        grown = _resident() - self._resident
+        grown = _allocated() - self._allocated
         if grown > GROWTH:
             wrong += f"the host has grown by {grown / 1e6:.0f} MB"
         where = wrong and f"after the {self._plan.every} runs up to this one: {wrong}"
@@ -341,8 +340,23 @@ def _held() -> tuple[int, ...]:
     return len(os.listdir("/proc/self/fd")), theirs, len(below), zombies
 
 
-def _resident() -> float:
-    """Bytes of memory this process holds, without what only the allocator keeps."""
+class _Allocations(ctypes.Structure):
+    """What the C library knows of its memory: `struct mallinfo2` of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks",
+                     "uordblks", "fordblks", "keepcost")
+    ]  # fmt: skip
+
+
+def _allocated() -> float:
+    """Bytes in use, those of Python among them: a process of the fuzzer has no other allocator.
+
+    What is resident tells less: the allocator keeps what has come free between blocks in use.
+    """
     gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096.0
+    tell = ctypes.CDLL(None).mallinfo2
+    tell.restype = _Allocations
+    told = tell()
+    return float(told.uordblks + told.hblkhd)
