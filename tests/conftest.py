@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from llmspell.host.llm.kinds import KINDS
 from llmspell.testing.servers import ModelServer
 
 PATIENCE = 60.0
 """Seconds a command may take: a bound against hanging, not a measurement."""
+
+# A run that fails by chance accuses whoever changed something else; --hypothesis-profile=default
+# has other examples each time.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 NOT_OURS = {name for kind in KINDS.values() for name in (*kind.keys, *kind.base_urls)} | {
     # proxies, which no loopback address must go through, and what changes how Python prints

@@ -405,6 +405,12 @@ def test_a_name_is_declared_once() -> None:
         """Greets again."""
 
     assert mistakes("test.greet", again) == ["is declared twice"]
+
+    async def later(ctx: Context) -> None:
+        """Greets later."""
+
+    told = ["computes only where it is done beside the loop"]
+    assert mistakes("test.later", later, beside=1) == told
     assert CATALOGUE["test.greet"] is first
 
 

@@ -6,12 +6,13 @@ import inspect
 import json
 import re
 from pathlib import Path
+from time import thread_time
 from typing import Any
 
 import pytest
 
 import llmspell
-from llmspell import errors
+from llmspell import errors, records
 from llmspell.errors import (
     CAPABILITY_ERRORS,
     LIMIT_ERRORS,
@@ -114,6 +115,7 @@ MEANT = {
     "RunLimit": "other limit",
     "BudgetExceeded": "budget",
     "SpellError": "argument or parameter",
+    "ManifestError": "argument or parameter",
     "ParamError": "argument or parameter",
     "UsageError": "usage",
     "ConfigError": "configuration",
@@ -298,3 +300,33 @@ def test_a_long_line_is_not_searched_for_misspellings() -> None:
     with pytest.raises(ScriptRuntimeError) as caught:
         llmspell.run_sync("llm.x() --" + " and so on" * 100)
     assert caught.value.message == "attempt to call a nil value (field 'x')"
+
+
+def test_a_chain_of_causes_is_read_once() -> None:
+    """Not once more for each of its links: the host does nothing else meanwhile."""
+    wide: dict[str, Any] = {"message": "root", "context": {f"k{i}": i for i in range(45_000)}}
+    chain = wide
+    for link in range(28):
+        chain = {"message": f"link {link}", "cause": chain}
+
+    def seconds(raised: Any) -> float:
+        began = thread_time()
+        told = records.read(raised)
+        took = thread_time() - began
+        while "cause" in told:
+            told = told["cause"]
+        assert told["message"] == "root"
+        assert told["context"] == {"left_out": "the context is longer than 16384 characters"}
+        return took
+
+    one = min(seconds(wide) for _ in range(5))
+    assert min(seconds(chain) for _ in range(5)) < 8 * one
+
+
+def test_a_context_is_told_whole_or_not_at_all() -> None:
+    small = {f"k{i}": [i] for i in range(500)}
+    assert records.read({"message": "m", "context": small})["context"] == small
+    assert records.read({"message": "m"} | small)["context"] == small
+    for large in ({"a": [0] * 16_384}, {"a": "x" * 16_384}, {f"k{i}": {} for i in range(20_000)}):
+        for raised in ({"message": "m", "context": large}, {"message": "m"} | large):
+            assert list(records.read(raised)["context"]) == ["left_out"]

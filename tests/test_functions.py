@@ -23,6 +23,8 @@ from llmspell.errors import (
     Denied,
     HostFailure,
     NotFound,
+    ParamError,
+    ScriptSyntaxError,
     UsageError,
 )
 
@@ -552,3 +554,53 @@ def test_what_cannot_be_a_tool_is_refused_with_all_mistakes() -> None:
 
     with pytest.raises(UsageError, match="calculator is a built-in tool"):
         Session(tools=[calculator])
+
+
+async def given_much(f: FunctionRef, size: int) -> Any:
+    """Calls a function with a long text.
+
+    f: the function.
+    size: characters of the text.
+    returns: what it gives.
+    """
+    return await f("x" * size)
+
+
+@pytest.mark.parametrize("engine", ["lua54", "javascript", "tengo"])
+def test_what_is_too_large_for_a_worker_is_no_crash(engine: str) -> None:
+    calls = {
+        "lua54": "return host.much(function(x) return #x end, params.size)",
+        "javascript": "export default await host.much((x) => x.length, params.size)",
+        "tengo": "export host.much(func(x) { return len(x) }, params.size)",
+    }
+    remark = "--" if engine == "lua54" else "//"
+
+    async def go() -> None:
+        functions = {"host.much": given_much}
+        async with Session(engine=engine, level="untrusted", functions=functions) as session:
+            for size in (1_000_000, 3_000_000):
+                result = await session.attempt(calls[engine], {"size": size})
+                if size < 2**20:
+                    assert (result.error, result.value) == (None, size)
+                else:
+                    assert "the arguments of 3000004 bytes are larger" in str(result.error)
+            with pytest.raises(ParamError, match="params are larger than 1048576 bytes"):
+                await session.attempt("", {"text": "x" * 3_000_000})
+            quoted = await session.attempt(remark + '"' * 1_040_000, {"text": "x" * 1_000_000})
+            assert type(quoted.error) is ScriptSyntaxError
+            assert "are larger than" in str(quoted.error)
+            assert (await session.attempt("")).error is None
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("ending", [asyncio.CancelledError, GeneratorExit, StopIteration])
+@pytest.mark.parametrize("level", ["trusted", "untrusted"])
+def test_what_ends_a_task_ends_no_run(level: str, ending: type[BaseException]) -> None:
+    def fails() -> None:
+        """Fails in an odd way."""
+        raise ending
+
+    session = Session(level=level, functions={"host.fails": fails})
+    result = session.attempt_sync("local ok, e = pcall(host.fails) return {ok, e.code}")
+    assert (result.error, result.value) == (None, [False, "host"])

@@ -17,6 +17,7 @@ from llmspell import errors
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "llmspell"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+WRITTEN = [*MODULES, *sorted([*PACKAGE.rglob("*.lua"), *PACKAGE.rglob("*.js")])]
 HEAVY = ("asyncio", "pydantic_ai", "httpx2", "rich", "lupa", "openai", "jsonschema_rs")
 
 
@@ -45,6 +46,7 @@ def loaded(program: str, names: tuple[str, ...], cwd: Path = ROOT) -> set[str]:
 def test_public_names_are_sorted_and_there() -> None:
     assert llmspell.__all__ == sorted(llmspell.__all__)
     assert len(set(llmspell.__all__)) == len(llmspell.__all__)
+    assert set(llmspell.__all__) <= set(dir(llmspell))  # what a prompt completes
     for name in llmspell.__all__:
         assert getattr(llmspell, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -79,8 +81,8 @@ def test_versions_agree() -> None:
 # Files.
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_modules_are_small_and_named_for_what_they_know(path: Path) -> None:
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_are_small_and_named_for_what_they_know(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
     for part in (path.stem, *path.relative_to(PACKAGE).parts[:-1]):
         assert not re.fullmatch(r"(.*_)?(utils?|helpers?|managers?|impl|common|misc)", part)

@@ -68,6 +68,7 @@ def test_a_result_has_all_that_came_of_a_run() -> None:
     assert result.value == {"n": 42}
     assert result.output == "said\t7\n"
     assert result.error is None
+    assert repr(result) == f"Result(value={{'n': 42}}, calls=1, run_id={result.run_id!r})"
     assert [(call.name, call.error) for call in result.calls] == [("time.now", "")]
     assert result.calls[0].seconds >= 0
     usage = result.usage.as_dict()

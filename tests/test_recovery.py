@@ -601,6 +601,13 @@ def test_the_terminal_shows_what_caused_an_error(cli: Command) -> None:
     )
 
 
+def test_the_terminal_shows_the_kind_of_what_caused_an_error(cli: Command) -> None:
+    source = "try { JSON.parse('{') } catch (e) { throw new TypeError('bad', { cause: e }) }\n"
+    cli.write(source, "spell.js")
+    done = cli("run", "spell.js")
+    assert done.err.splitlines()[-1].startswith("  caused by: spell.js:1: SyntaxError: Expected")
+
+
 def test_the_terminal_shows_variables_on_request(cli: Command) -> None:
     source = "local total = 2\nlocal function f(n)\n  error('x' .. total)\nend\nf(5)\n"
     assert "n = 5" not in cli.spell(source).err

@@ -12,9 +12,10 @@ import pytest
 
 import llmspell
 from llmspell import typespec
+from llmspell.docstrings import prose
 from llmspell.errors import BadArgument
 from llmspell.host.llm.messages import Message, ModelOptions
-from llmspell.typespec import HANDLE_KINDS, JsonSchema, Misfit, prose, read
+from llmspell.typespec import HANDLE_KINDS, JsonSchema, Misfit, read
 from llmspell.values import FunctionRef, Handle
 
 
@@ -162,8 +163,8 @@ MISFITS: list[tuple[Any, Any, str]] = [
     (Point, {"label": "l"}, "p.x is missing: it must be an integer"),
     (Point, {"x": "1"}, "p.x must be an integer, got string"),
     (Point, {"x": 1, "lable": "l"}, "p.lable is not known; did you mean label?"),
-    (Point, {"x": 1, "zzz": 1}, "p.zzz is not known"),
-    (Line, {"start": {"y": 1}}, "p.start.y is not known"),
+    (Point, {"x": 1, "zzz": 1}, "p.zzz is not known; known are label, tags, x"),
+    (Line, {"start": {"y": 1}}, "p.start.y is not known; known are label, tags, x"),
     (Line, {"start": {"x": 1}, "more": [{}]}, "p.more[1].x is missing: it must be an integer"),
     (JsonSchema, "x", "p must be a JSON Schema (a map), got string"),
     (JsonSchema, [1], "p must be a JSON Schema (a map), got table"),
@@ -190,6 +191,14 @@ def test_a_handle_fits_to_the_object_behind_it() -> None:
     assert misfit(Robot, Handle("agent", 1)) == "p must be a robot, got agent"
     assert misfit(Robot, {"id": 1}) == "p must be a robot, got table"
     assert misfit(list[Robot], [1]) == "p[1] must be a robot, got number"
+
+
+def test_the_records_of_all_lists_of_an_argument_are_counted() -> None:
+    most = typespec.MAX_RECORDS
+    assert len(fit(list[list[Point]], [[{"x": 1}] * (most - 1)])[0]) == most - 1
+    told = f"p[2] must have at most {most} items, those inside included"
+    assert misfit(list[list[Point]], [[{"x": 1}] * (most // 2)] * 2) == told
+    assert fit(list[int], [1] * (most + 1)) == [1] * (most + 1)
 
 
 def test_an_article_fits_its_noun() -> None:

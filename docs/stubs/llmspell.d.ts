@@ -89,12 +89,22 @@ interface AgentOptions {
   temperature?: number | null;
   /** the share of likely words it chooses from, 0 to 1. */
   top_p?: number | null;
+  /** how many of the likeliest words it chooses from. */
+  top_k?: number | null;
+  /** how much it avoids what was mentioned at all, -2 to 2. */
+  presence_penalty?: number | null;
+  /** how much it avoids what was mentioned often, -2 to 2. */
+  frequency_penalty?: number | null;
   /** a number that makes answers repeatable where the provider can. */
   seed?: number | null;
   /** texts at which an answer ends. */
   stop?: Array<string> | null;
   /** most tokens of one answer. */
   max_tokens?: number | null;
+  /** how long it thinks before it answers, where it can. */
+  reasoning?: "off" | "minimal" | "low" | "medium" | "high" | null;
+  /** what else the provider takes, by its own names; sent as it is. */
+  provider_options?: Record<string, any> | null;
   /** most requests to the model in one run; 20 by default. */
   max_steps?: number | null;
   /** how often one tool may fail in a run before the run does; without end by default. */
@@ -206,7 +216,7 @@ interface BatchOptions {
   model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
-  /** how freely it chooses its words, 0 for hardly. */
+  /** how freely it chooses its words, 0 for hardly, to 2. */
   temperature?: number | null;
   /** the longest answer, in tokens. */
   max_tokens?: number | null;
@@ -268,7 +278,7 @@ interface ChatOptions {
   model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
-  /** how freely it chooses its words, 0 for hardly. */
+  /** how freely it chooses its words, 0 for hardly, to 2. */
   temperature?: number | null;
   /** the longest answer, in tokens. */
   max_tokens?: number | null;
@@ -400,7 +410,7 @@ interface CsvOptions {
   delimiter?: string;
   /** whether the first row has the names of the columns. */
   header?: boolean;
-  /** the names of the columns and their order; those of the first row when left out. Rows are maps where there are names, else lists. */
+  /** the names of the columns and their order; when left out, those of the first row that is read; of rows that are written those of each row, sorted, as they first come. Rows are maps where there are names, else lists. */
   columns?: Array<string> | null;
 }
 
@@ -776,7 +786,7 @@ interface ModelOptions {
   model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
-  /** how freely it chooses its words, 0 for hardly. */
+  /** how freely it chooses its words, 0 for hardly, to 2. */
   temperature?: number | null;
   /** the longest answer, in tokens. */
   max_tokens?: number | null;
@@ -978,7 +988,7 @@ interface Request {
   model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
-  /** how freely it chooses its words, 0 for hardly. */
+  /** how freely it chooses its words, 0 for hardly, to 2. */
   temperature?: number | null;
   /** the longest answer, in tokens. */
   max_tokens?: number | null;
@@ -1214,7 +1224,7 @@ interface StructuredOptions {
   model?: string | Pool | null;
   /** instructions that stand above the conversation. */
   system?: string | null;
-  /** how freely it chooses its words, 0 for hardly. */
+  /** how freely it chooses its words, 0 for hardly, to 2. */
   temperature?: number | null;
   /** the longest answer, in tokens. */
   max_tokens?: number | null;
@@ -1390,7 +1400,7 @@ interface ToolQuery {
   /** that use this kind of grant. */
   permission?: string | null;
   /** from there: "builtin", "host", "script", "mcp", "agent" or "spell". */
-  origin?: string | null;
+  origin?: "builtin" | "host" | "script" | "mcp" | "agent" | "spell" | null;
   /** whether another should be used instead. */
   deprecated?: boolean | null;
 }
@@ -2276,7 +2286,14 @@ declare namespace http {
 
 declare namespace io {
   /**
-   * Reads standard input when it is a pipe or a file; a terminal is never read.
+   * Waits for a line of the person at the terminal, or for the next line of standard input where
+   * that is a pipe or a file. The question is printed before, with `io.write`.
+   * @returns the line, or nothing at the end of the input, or where nobody can be asked: a terminal is never read for a spell of level untrusted.
+   */
+  function ask(): Task<string | void>;
+  /**
+   * Reads standard input when it is a pipe or a file; a terminal is never read:
+   * `io.ask` asks whoever sits there.
    * @param what "line" (also "l") for the next line, "all" (also "a") for the rest.
    * @returns the text, or nothing at the end of the input.
    */
@@ -2296,7 +2313,7 @@ declare namespace json {
    */
   function decode(text: string): Task<any>;
   /**
-   * Writes a value as JSON text. Keys keep their order.
+   * Writes a value as JSON text. Keys of a script's map come sorted.
    * @param value any value; an empty table is a list.
    * @param options how to write it.
    * @returns the text.
@@ -2378,7 +2395,7 @@ declare namespace llm {
    */
   function resetDefaults(): Task<void>;
   /**
-   * Sets what holds for all later requests of `llm` in this run that do not say otherwise.
+   * Sets what holds for all later requests of this run, and agents, that do not say otherwise.
    * @param options what to set; what is left out stays as it was.
    */
   function setDefaults(options: ModelOptions): Task<void>;
@@ -2946,7 +2963,7 @@ declare namespace tools {
   function approve(name: string, args: Record<string, any>): Task<Approval>;
   /**
    * Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
-   * @param expression numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
+   * @param expression numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e, and functions such as sqrt and round.
    * @returns its value.
    */
   function calculate(expression: string): Task<number | boolean>;
@@ -3217,6 +3234,7 @@ declare namespace xml {
   function decode(text: string): Task<Record<string, any>>;
   /**
    * Writes a value as an XML document, in the form that `xml.decode` gives.
+   * Children of different names come sorted by them, as the keys of a script's map do.
    * @param value a map with one key, the root element.
    * @param options how to write it.
    * @returns the document.
@@ -3233,7 +3251,7 @@ declare namespace yaml {
    */
   function decode(text: string): Task<any>;
   /**
-   * Writes a value as YAML. Keys keep their order.
+   * Writes a value as YAML. Keys of a script's map come sorted.
    * @param value any value but bytes.
    * @returns the text.
    */
@@ -3377,6 +3395,7 @@ declare module "llmspell:http" {
 
 declare module "llmspell:io" {
   export default io;
+  export const ask: typeof io.ask;
   export const read: typeof io.read;
   export const write: typeof io.write;
 }

@@ -113,9 +113,14 @@ function parallel(list, options) end
 ---@field output_retries? integer|nil how often it is asked again when its answer does not fit; 2 by default.
 ---@field temperature? number|nil how freely it answers, 0 to 2.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
+---@field top_k? integer|nil how many of the likeliest words it chooses from.
+---@field presence_penalty? number|nil how much it avoids what was mentioned at all, -2 to 2.
+---@field frequency_penalty? number|nil how much it avoids what was mentioned often, -2 to 2.
 ---@field seed? integer|nil a number that makes answers repeatable where the provider can.
 ---@field stop? (string)[]|nil texts at which an answer ends.
 ---@field max_tokens? integer|nil most tokens of one answer.
+---@field reasoning? "off"|"minimal"|"low"|"medium"|"high"|nil how long it thinks before it answers, where it can.
+---@field provider_options? table<string, any>|nil what else the provider takes, by its own names; sent as it is.
 ---@field max_steps? integer|nil most requests to the model in one run; 20 by default.
 ---@field tool_retries? integer|nil how often one tool may fail in a run before the run does; without end by default.
 ---@field timeout? number|nil seconds to wait for one answer of the model.
@@ -175,7 +180,7 @@ function parallel(list, options) end
 ---@class BatchOptions
 ---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
----@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly, to 2.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
 ---@field top_k? integer|nil how many of the likeliest words it chooses from.
@@ -208,7 +213,7 @@ function parallel(list, options) end
 ---@class ChatOptions
 ---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
----@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly, to 2.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
 ---@field top_k? integer|nil how many of the likeliest words it chooses from.
@@ -279,7 +284,7 @@ function parallel(list, options) end
 ---@class CsvOptions
 ---@field delimiter? string the character between cells.
 ---@field header? boolean whether the first row has the names of the columns.
----@field columns? (string)[]|nil the names of the columns and their order; those of the first row when left out. Rows are maps where there are names, else lists.
+---@field columns? (string)[]|nil the names of the columns and their order; when left out, those of the first row that is read; of rows that are written those of each row, sorted, as they first come. Rows are maps where there are names, else lists.
 
 ---@class DelegationOptions
 ---@field callback_to_source? boolean whether the agent that delegates makes its own answer of what it is told.
@@ -482,7 +487,7 @@ function parallel(list, options) end
 ---@class ModelOptions
 ---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
----@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly, to 2.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
 ---@field top_k? integer|nil how many of the likeliest words it chooses from.
@@ -590,7 +595,7 @@ function parallel(list, options) end
 ---@class Request
 ---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
----@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly, to 2.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
 ---@field top_k? integer|nil how many of the likeliest words it chooses from.
@@ -717,7 +722,7 @@ function parallel(list, options) end
 ---@class StructuredOptions
 ---@field model? string|pool|nil the model as "provider/model", or a provider for its default model.
 ---@field system? string|nil instructions that stand above the conversation.
----@field temperature? number|nil how freely it chooses its words, 0 for hardly.
+---@field temperature? number|nil how freely it chooses its words, 0 for hardly, to 2.
 ---@field max_tokens? integer|nil the longest answer, in tokens.
 ---@field top_p? number|nil the share of likely words it chooses from, 0 to 1.
 ---@field top_k? integer|nil how many of the likeliest words it chooses from.
@@ -809,7 +814,7 @@ function parallel(list, options) end
 ---@field category? string|nil of this category.
 ---@field tags? (string)[]|nil with all of these tags.
 ---@field permission? string|nil that use this kind of grant.
----@field origin? string|nil from there: "builtin", "host", "script", "mcp", "agent" or "spell".
+---@field origin? "builtin"|"host"|"script"|"mcp"|"agent"|"spell"|nil from there: "builtin", "host", "script", "mcp", "agent" or "spell".
 ---@field deprecated? boolean|nil whether another should be used instead.
 
 ---@class ToolUse
@@ -1484,7 +1489,13 @@ function http.search(query, options) end
 ---@class iolib
 io = {}
 
----Reads standard input when it is a pipe or a file; a terminal is never read.
+---Waits for a line of the person at the terminal, or for the next line of standard input where
+---that is a pipe or a file. The question is printed before, with `io.write`.
+---@return string|nil # the line, or nothing at the end of the input, or where nobody can be asked: a terminal is never read for a spell of level untrusted.
+function io.ask() end
+
+---Reads standard input when it is a pipe or a file; a terminal is never read:
+---`io.ask` asks whoever sits there.
 ---@param what? "line"|"all"|"l"|"a"|"*l"|"*a" "line" (also "l") for the next line, "all" (also "a") for the rest.
 ---@return string|nil # the text, or nothing at the end of the input.
 function io.read(what) end
@@ -1501,7 +1512,7 @@ json = {}
 ---@return any # the value it stands for.
 function json.decode(text) end
 
----Writes a value as JSON text. Keys keep their order.
+---Writes a value as JSON text. Keys of a script's map come sorted.
 ---@param value any any value; an empty table is a list.
 ---@param options? EncodeOptions how to write it.
 ---@return string # the text.
@@ -1577,7 +1588,7 @@ function llm.models() end
 ---Forgets what was set with llm.set_defaults.
 function llm.reset_defaults() end
 
----Sets what holds for all later requests of `llm` in this run that do not say otherwise.
+---Sets what holds for all later requests of this run, and agents, that do not say otherwise.
 ---@param options ModelOptions what to set; what is left out stays as it was.
 function llm.set_defaults(options) end
 
@@ -2071,7 +2082,7 @@ tools = {}
 function tools.approve(name, args) end
 
 ---Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
----@param expression string numbers, + - * / // % **, comparisons, pi, e, and functions such as sqrt and round.
+---@param expression string numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e, and functions such as sqrt and round.
 ---@return integer|number|boolean # its value.
 function tools.calculate(expression) end
 
@@ -2302,6 +2313,7 @@ xml = {}
 function xml.decode(text) end
 
 ---Writes a value as an XML document, in the form that `xml.decode` gives.
+---Children of different names come sorted by them, as the keys of a script's map do.
 ---@param value table<string, any> a map with one key, the root element.
 ---@param options? XmlOptions how to write it.
 ---@return string # the document.
@@ -2316,7 +2328,7 @@ yaml = {}
 ---@return any # the value it stands for.
 function yaml.decode(text) end
 
----Writes a value as YAML. Keys keep their order.
+---Writes a value as YAML. Keys of a script's map come sorted.
 ---@param value any any value but bytes.
 ---@return string # the text.
 function yaml.encode(value) end
