@@ -490,3 +490,15 @@ def test_no_secret_is_recorded_in_what_a_failure_says(
         recorded(path, source, settings=Settings(providers=providers))
     assert "***" in path.read_text()
     assert "sk-in-a-failure" not in path.read_text()
+
+
+def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "spell.lua"
+    path.write_text("return 1")
+    with pytest.raises(UsageError, match=r"cannot write the recording .*spell.lua: a file is there"):
+        Session(record=path)
+    assert path.read_text() == "return 1"
+    path.unlink()
+    for text in ("one", "two"):
+        recorded(path, f"return json.encode('{text}')")
+        assert [line["value"] for line in lines(path)] == [json.dumps(json.dumps(text))]

@@ -345,6 +345,20 @@ def test_a_checkpoint_is_plain_data_that_can_be_saved(tmp_path: Path) -> None:
         Checkpoint.load(tmp_path / "none")
 
 
+def test_a_checkpoint_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
+    _, lines = whole("return 1")
+    path = tmp_path / "notes.txt"
+    path.write_text("of years")
+    with pytest.raises(UsageError, match=r"cannot write the checkpoint .*notes.txt: a file is"):
+        Checkpoint(lines).save(path)
+    assert path.read_text() == "of years"
+    assert os.listdir(tmp_path) == ["notes.txt"]
+    path.write_text("")
+    for _ in range(2):
+        Checkpoint(lines).save(path)
+    assert Checkpoint.load(path).lines == lines
+
+
 def test_a_checkpoint_is_a_recording_too(tmp_path: Path) -> None:
     path = tmp_path / "x.checkpoint"
     first, lines = whole("local t = {} for i = 1, 5 do t[i] = time.now() end return t")

@@ -27,7 +27,7 @@ from ..spells.program import Program
 from ..values import decode
 from .frames import ProtocolError, tell_error
 from .gate import HANDLER
-from .journal import answer_error, value_text
+from .journal import answer_error, spare, value_text
 
 FORMAT = 1
 
@@ -230,6 +230,7 @@ def written(path: str | os.PathLike[str], lines: Iterable[str]) -> IO[str]:
 
     Raises UsageError.
     """
+    spare(path, "checkpoint")
     path = os.fspath(path)
     aside = f"{path}.{os.urandom(8).hex()}"
     try:

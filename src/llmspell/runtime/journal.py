@@ -22,6 +22,9 @@ from ..values import decode, dumps
 LATER = 2**62
 """The place of an answer that was not recorded: after all that were."""
 
+BEGINNINGS = (b'{"checkpoint"', b'{"call"')
+"""What the files begin with that a run may replace: checkpoints and recordings."""
+
 
 class Recorded(NamedTuple):
     """A recorded answer and its place among all answers."""
@@ -46,6 +49,7 @@ class Recorder:
     replays = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        spare(path, "recording")
         self._path = path
         self._seeds: list[int] = []
         self._file = self._open("w")
@@ -130,6 +134,20 @@ class Replayer:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def spare(path: str | os.PathLike[str], kind: str) -> None:
+    """Raises UsageError where a file is there that is not one of ours: it is not to be lost."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with open(path, "rb") as file:
+            begins = file.read(len(BEGINNINGS[0]))
+    except OSError:
+        return  # told when it is written
+    if begins and not begins.startswith(BEGINNINGS):
+        reason = f"a file is there that is no {kind}; remove it, or name another"
+        raise UsageError(f"cannot write the {kind} {path}: {reason}")
 
 
 def value_text(text: str) -> bytes:
