@@ -25,7 +25,7 @@ local inside = {
   tostring = tostring, unpack = table.unpack, concat = table.concat, find = string.find,
   gsub = string.gsub, format = string.format, match = string.match, gmatch = string.gmatch,
   string = string, table = table, math = math, utf8 = utf8, os = os, weak = { __mode = "k" },
-  counted = function() end, look = function() end,
+  getinfo = debug.getinfo, counted = function() end, look = function() end,
 }
 local parts, gsub, find = {}, string.gsub, string.find
 function inside.need(name)

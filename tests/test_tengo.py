@@ -68,6 +68,11 @@ PLACES = [
     ("a := 5\na()", "ScriptRuntimeError", "not callable: int", 2),
     ("f := func(n) { return 1 + f(n) }\nf(1)", "ScriptRuntimeError", "stack overflow", 1),
     ("a := 1\nb := 0\nresult = a / b", "ScriptRuntimeError", "integer divide by zero", 3),
+    ("f := func(a) {\n\treturn [a < {}]\n}\nf(1)", "ScriptRuntimeError",
+     "invalid operation: int < map", 2),
+    ("f := func(a) {\n\treturn [a >= {}]\n}\nf(1)", "ScriptRuntimeError",
+     "invalid operation: int >= map", 2),
+    ("a := {}\na.a = a\n\ncopy(a)", "ScriptRuntimeError", "nested too deep to be copied", 4),
     ('result = error("no luck")', "ScriptRuntimeError", "no luck", None),
     ('x := 1\nfs.read("/nope")', "Denied", "no grant for fs.read", 2),
     ('x := fs.read("/nope")\nresult = x.size', "Denied", "no grant for fs.read", 1),
@@ -315,6 +320,21 @@ def test_a_truth_that_is_an_array_goes_through_a_choice(tmp_path: Path) -> None:
     """An array that two variables know is compared by what it holds; not to the mark for false."""
     source = "a := []\na = append(a, 2, 1)\nb := a[0] < 5 ? a : [a[1]]\nexport b"
     assert _run(tmp_path, source).value == [2, 1]
+
+
+def test_as_many_choices_in_a_row_as_a_program_has(tmp_path: Path) -> None:
+    """Each side is worked out once, from left to right, until one decides."""
+    either = " || ".join(f"said({i}, m.a{i})" for i in range(500))
+    both = " && ".join(f"said({i}, n[{i}])" for i in range(500))
+    source = f"""
+heard := []
+said := func(i, v) {{ heard = append(heard, i); return v }}
+m := {{a400: "found"}}
+n := range(1, 501)
+n[300] = ""
+export [{either}, {both}, heard]
+"""
+    assert _run(tmp_path, source).value == ["found", "", [*range(401), *range(301)]]
 
 
 def test_gamma_and_erf_are_those_of_mathematics(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def wrap(n: int) -> int:
 
 
 class Maker:
-    """Makes statements from a seed and does them: values first, the right side of `<` as well."""
+    """Makes statements from a seed and does them: values first, from left to right."""
 
     def __init__(self, seed: int) -> None:
         self.pick = random.Random(seed)
@@ -100,11 +100,7 @@ class Maker:
         op, (left, x), (right, y) = self.pick.choice([*ASKS]), self.value(depth), self.value(depth)
 
         def ask() -> int:
-            if op in ("<", "<="):
-                second, first = y(), x()
-            else:
-                first, second = x(), y()
-            return 1 if ASKS[op](first, second) else 0
+            return 1 if ASKS[op](x(), y()) else 0
 
         return f"({left} {op} {right} ? 1 : 0)", ask
 

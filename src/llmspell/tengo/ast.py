@@ -117,9 +117,12 @@ class Func(Node):
 
 
 class Program:
-    """A whole source: its body, the names it does not define and what it imports, with places."""
+    """A whole source: its body, the names it does not define and what it imports, with places.
 
-    __slots__ = ("body", "free", "imports", "main", "result", "symbols")
+    `turned` are the lines that ask for more (`a > b`) and nowhere for less.
+    """
+
+    __slots__ = ("body", "free", "imports", "main", "result", "symbols", "turned")
 
     def __init__(self) -> None:
         self.body: list[Any] = []
@@ -128,3 +131,4 @@ class Program:
         self.main = Func(0, 1, None)
         self.result: Symbol | None = None
         self.symbols: list[Symbol] = []
+        self.turned: list[int] = []

@@ -73,13 +73,15 @@ end
 names[len_checked] = "builtin-function:len"
 B.len = len_checked
 
+-- nil where it is too deep: raised up there, an error would not find the line of the program.
 local function copy(v, depth)
-  if depth > 1000 then fail("a value is nested too deep to be copied") end
+  if depth > 1000 then return nil end
   if is_array(v) then
     local from, to = items_of(v), {}
     for i = 0, length(from) - 1 do
       counted()
       to[i] = copy(from[i], depth + 1)
+      if to[i] == nil then return nil end
     end
     return setmetatable(to, OWN)
   elseif is_map(v) then
@@ -87,15 +89,23 @@ local function copy(v, depth)
     for k, item in next, items_of(v) do
       counted()
       to[k] = copy(item, depth + 1)
+      if to[k] == nil then return nil end
     end
     return setmetatable(to, MAP)
   end
   local name = type_name(v)
   if name == "bytes" then return T.new_bytes(v[KEY]) end
-  if name == "error" and not rawget(v, T.FAULT) then return T.error(copy(v[KEY], depth + 1), v[T.PLACE]) end
+  if name == "error" and not rawget(v, T.FAULT) then
+    local held = copy(v[KEY], depth + 1)
+    return held ~= nil and T.error(held, v[T.PLACE]) or nil
+  end
   return v
 end
-builtin("copy", function(v) return copy(v, 0) end, 1, 1)
+builtin("copy", function(v)
+  local made = copy(v, 0)
+  if made == nil then fail("a value is nested too deep to be copied") end
+  return made
+end, 1, 1)
 
 builtin("append", function(v, ...) return T.appended(v, select("#", ...), ...) end, 2)
 

@@ -73,8 +73,11 @@ class _Emitter(Expressions):
         if self.pushes:
             body = PUSH.sub(self.pushed, body)
         head = ["local _Tm=... local _T=_tengo"]
+        turned = " ".join(map(str, program.turned))
         if self.used:
             head.append(f"local {','.join(self.used)}={','.join(self.used.values())}")
+        if turned:
+            head.append(f'_T.turned(" {turned} ")')
         head.append(f"local _Td,{given.lua}=nil,_T.U")
         return self.place_lines(" ".join(head) + ";" + body)
 

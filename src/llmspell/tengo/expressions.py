@@ -36,9 +36,6 @@ NATIVE = {
     ">": (COMPARE, ">"),
     ">=": (COMPARE, ">="),
 }
-TURNED = {"<": ">", "<=": ">="}
-"""What Tengo makes of them: it works out the right side first."""
-
 TRUTHY = {"i": "~=0", "s": '~=""', "f": None, "c": None}
 SURE = frozenset("ifscao")
 """Kinds whose values Lua takes for true."""
@@ -95,6 +92,24 @@ def steady(node: Any) -> bool:
         elif type(node) not in (Ident, Literal, Free) or moves(node):
             return False
     return True
+
+
+def _sides(node: Any) -> list[Any]:
+    """What one operator joins in a row."""
+    op, sides = node.op, []
+    while type(node) is Binary and node.op == op:
+        sides.append(node.right)
+        node = node.left
+    return [node, *reversed(sides)]
+
+
+def _balanced(op: str, sides: list[Any]) -> Any:
+    """The same for `&&` and `||` as one after the other, and not as deep."""
+    if len(sides) == 1:
+        return sides[0]
+    half = len(sides) // 2
+    left, right = _balanced(op, sides[:half]), _balanced(op, sides[half:])
+    return Binary(left.place, left.line, op, left, right)
 
 
 class Expressions(Names):
@@ -209,6 +224,8 @@ class Expressions(Names):
 
     def binary(self, node: Any) -> Text:
         """A chain `a + b + c` is as deep on the left as it is long, so it is walked in a loop."""
+        if node.op in ("&&", "||") and len(sides := _sides(node)) > MAX_JOINED:
+            return self.binary(_balanced(node.op, sides))
         spine = []
         while type(node) is Binary:
             spine.append(node)
@@ -217,17 +234,10 @@ class Expressions(Names):
         left: Text = self.expr(node, kept)
         if kept and moves(node) and acts(spine[-1].right):
             left = copied(left)
-        turns = any(part.op in TURNED for part in spine)
-        acting = turns and acts(node)
         joined = 0
         for part in reversed(spine):
             op = part.op
             right: Text = self.expr(part.right, op not in ("&&", "||"))
-            if turns:
-                first, acting = acting, acting or acts(part.right)
-                if op in TURNED and acting:
-                    right = copied(right) if first and moves(part.right) else right
-                    op, left, right = TURNED[op], right, left
             left = self.operate(op, left, right)
             joined = joined + 1 if left[1] in (CONCAT, AND, OR) else 0
             if joined >= MAX_JOINED:

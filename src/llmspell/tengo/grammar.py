@@ -73,6 +73,8 @@ class ExpressionParser:
     def fail(self, stage: str, reason: str, place: int | None = None) -> NoReturn:
         if place is None:
             place = self.places[self.at]
+        if self.kinds[self.at] == "bad" and place >= self.places[self.at]:
+            raise self.values[self.at]
         raise problem(stage, reason, self.source, self.name, place)
 
     def expected(self, what: str) -> NoReturn:

@@ -7,6 +7,7 @@ end has the text "\\n".
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -48,8 +49,8 @@ TOKEN = re.compile(
     [ \t\r]+
   | \n
   | [^\W\d]\w*
-  | 0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9]*)?|0[bB][01_]*|0[oO][0-7_]*
-  | (?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]*)?
+  | 0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[bB][01_]*|0[oO][0-7_]*
+  | (?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9]+)(?:[eE][+-]?[0-9_]*)?
   | //[^\n]*|/\*.*?\*/|/\*
   | "(?:[^"\\\n]|\\[^\n])*"
   | `[^`]*`
@@ -82,7 +83,10 @@ MAX_INT = 2**63 - 1
 
 
 class Tokens(NamedTuple):
-    """Parallel lists, which end with a token of kind "end"."""
+    """Parallel lists, which end with a token of kind "end".
+
+    Before it one of kind "bad" may stand, whose value is the error of what is no token.
+    """
 
     kinds: list[str]
     values: list[Any]
@@ -91,7 +95,7 @@ class Tokens(NamedTuple):
 
 
 def tokenize(source: str, name: str) -> Tokens:
-    """Raises TengoSyntaxError at what is no token."""
+    """Cuts up to the end, or to what is no token."""
     kinds: list[str] = []
     values: list[Any] = []
     places: list[int] = []
@@ -105,7 +109,10 @@ def tokenize(source: str, name: str) -> Tokens:
         text, start = found[1], found.start(1)
         made = known.get(text)
         if made is None:
-            made = known[text] = _piece(text, source, name, start)
+            try:
+                made = known[text] = _piece(text, source, name, start)
+            except TengoSyntaxError as error:
+                made, last = ("bad", error), "bad"
         kind, value = made
         if not kind:
             continue
@@ -122,6 +129,8 @@ def tokenize(source: str, name: str) -> Tokens:
         values.append(value)
         places.append(start)
         lines.append(line)
+        if last == "bad":
+            break
         last = kind
         if kind == "string" and text[0] == "`":
             line += text.count("\n")
@@ -141,6 +150,9 @@ def _piece(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
     """Kind and value of what is not in FIXED. A comment over more than one line ends a line."""
     first = text[0]
     if first == "_" or (first.isalnum() and not first.isdecimal()):
+        for i, letter in enumerate(() if text.isascii() else text):
+            if not (letter.isalpha() or letter.isdecimal() or letter == "_"):  # as in x²
+                raise problem("Parse", _illegal(source, at + i), source, name, at + i)
         return "name", text
     if first in " \t\r":
         return "", None
@@ -184,6 +196,8 @@ def _what_is_wrong(source: str, at: int) -> str:
 
 
 def _illegal(source: str, at: int) -> str:
+    if source[at] in ("\0", BYTE_ORDER_MARK):
+        return "illegal " + ("byte order mark" if source[at] != "\0" else "character NUL")
     shown = f" '{source[at]}'" if source[at].isprintable() else ""
     return f"illegal character U+{ord(source[at]):04X}{shown}"
 
@@ -192,16 +206,25 @@ def _number(text: str, source: str, name: str, at: int) -> tuple[str, Any]:
     plain = text.replace("_", "")
     if plain[-1] in "+-" or (plain[-1] in "eEpP" and plain[:2].lower() != "0x"):
         raise problem("Parse", "exponent has no digits", source, name, at + len(text))
+    base = plain[:2].lower()
+    digit = "[0-9a-fA-F]" if base == "0x" else "[0-9]"
+    digits = "0" + text[2:] if base in ("0x", "0b", "0o") else text
     try:
-        if plain[:2].lower() == "0x" and re.search("[.pP]", plain):
+        if "_" in text and re.search(f"(?<!{digit})_|_(?!{digit})", digits):
+            raise ValueError
+        if base == "0x" and re.search("[.pP]", plain):
+            if "p" not in plain.lower():
+                raise ValueError
             return "float", float.fromhex(plain)
-        if plain[:2].lower() in ("0x", "0b", "0o"):
+        if base in ("0x", "0b", "0o"):
             value = int(plain, 0)
         elif plain.isdigit():
             # More digits than Python converts are out of range anyway.
             value = int(plain[:40], 8 if plain[0] == "0" and len(plain) > 1 else 10)
+        elif math.isfinite(number := float(plain)):
+            return "float", number
         else:
-            return "float", float(plain)
+            value = MAX_INT + 1
     except ValueError:
         raise problem("Parse", f"illegal number literal {text[:40]}", source, name, at) from None
     except OverflowError:  # of a float in base 16

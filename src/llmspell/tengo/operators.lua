@@ -56,6 +56,21 @@ function T.complement(v)
   fail("invalid operation: ^" .. type_name(v))
 end
 
+-- Lua makes b < a of a > b. So that an error tells what the program asks, here are the lines of each source that ask for
+-- more and not for less.
+local turned, getinfo = {}, inside.getinfo
+function T.turned(lines) turned[getinfo(2, "S").source] = lines end
+function T.unordered(a, op, b)
+  local level, info = 4, getinfo(4, "Sl")
+  while info and (info.currentline < 1 or info.source == "=prelude") do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  local lines = info and turned[info.source]
+  if not (lines and inside.find(lines, " " .. info.currentline .. " ", 1, true)) then invalid(a, op, b) end
+  invalid(b, op == "<" and ">" or ">=", a)
+end
+
 -- Where the character at a place of a text ends: what is no UTF-8 has one a byte.
 function T.after(s, i)
   local c = byte(s, i)

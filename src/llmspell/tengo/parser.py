@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from . import ast
 from .ast import Program, Symbol
@@ -41,7 +41,11 @@ class _Parser(ExpressionParser):
         out.result = scopes.blocks[1].get(result, given)
         out.main.params = [given]
         out.symbols = scopes.symbols
+        out.turned = sorted(self.lines_with(">", ">=") - self.lines_with("<", "<="))
         return out
+
+    def lines_with(self, *ops: str) -> set[int]:
+        return {line for kind, line in zip(self.kinds, self.lines, strict=True) if kind in ops}
 
     def statements(self, until: str) -> list[Any]:
         found: list[Any] = []
@@ -99,10 +103,19 @@ class _Parser(ExpressionParser):
             one = ast.Literal(place, line, "i", 1)
             return self.assign(target, kind[0], one, place, line)
         if kind == ",":
-            self.fail("Compile", "tuple assignment not allowed", place)
+            self.several(place)
         if kind == ":=":
             self.fail("Compile", "operator ':=' not allowed with selector", place)
         return ast.Expression(place, line, target)
+
+    def several(self, place: int) -> NoReturn:
+        """More than one expression: only an assignment may start so, and none is allowed to."""
+        while self.kinds[self.at] == ",":
+            self.at += 1
+            self.expression()
+        if self.kinds[self.at] in ("=", ":="):
+            self.fail("Compile", "tuple assignment not allowed", place)
+        self.fail("Parse", "expected 1 expression", place)
 
     def define(self, at: int) -> Any:
         name = self.values[at]

@@ -79,11 +79,7 @@ def _may_fail(node: Any, message: str) -> bool:
     of = type(node)
     operation = OPERATION.match(message)
     if operation:
-        op = operation[1]
-        swapped = {">": "<", ">=": "<="}.get(op, op)
-        return (of is ast.Binary and node.op in (op, swapped)) or (
-            of is ast.Assign and node.op == op
-        )
+        return of in (ast.Binary, ast.Assign) and node.op == operation[1]
     if ALONE.match(message):
         return of is ast.Unary and node.op == message[19]
     if message == "invalid index type" or message.startswith(

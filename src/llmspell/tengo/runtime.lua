@@ -334,7 +334,7 @@ local function ordered(a, op, b)
     if from ~= to then return from, to end
     return a[KEY], b[KEY]
   end
-  invalid(b, op, a)                                -- Tengo compiles a < b as b > a
+  T.unordered(a, op, b)
 end
 
 local function failing(op) return function(a, b) invalid(a, op, b) end end
@@ -364,11 +364,11 @@ local COMMON = {
   __unm = failing_alone("-"), __bnot = failing_alone("^"), __call = not_callable, __index = not_indexable,
   __newindex = not_assignable, __pow = false, __concat = false,
   __lt = function(a, b)
-    local x, y = ordered(a, ">", b)
+    local x, y = ordered(a, "<", b)
     return x < y
   end,
   __le = function(a, b)
-    local x, y = ordered(a, ">=", b)
+    local x, y = ordered(a, "<=", b)
     return x <= y
   end,
 }
@@ -404,7 +404,7 @@ local function map_get(t, k)
 end
 
 local function map_set(t, k, v)
-  if type(k) ~= "string" then k = key_of(k) end
+  if type(k) ~= "string" then k = k ~= U and text(k) or fail("invalid index type") end
   rawset(t, k, v)
 end
 
