@@ -36,7 +36,10 @@ Every class has an `exit_code`, which the command line returns when the error en
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from traceback import TracebackException
 
 
 class Frame(NamedTuple):
@@ -64,7 +67,8 @@ class LlmspellError(Exception):
     of the error behind it, `context`, and `attempts`, how often it was tried.
     `result` is what ran before the error: the `Result` of the run it ended, or None.
     `host_error` is what failed on the host. It is not chained as a cause, because the texts of
-    foreign exceptions may hold secrets; whoever shows it must redact them.
+    foreign exceptions may hold secrets; whoever shows it must redact them. `host_trace` says where
+    in the host that was.
     """
 
     exit_code: ClassVar[int] = 1
@@ -80,6 +84,7 @@ class LlmspellError(Exception):
         self.source_line = ""
         self.result: Any = None
         self.host_error: BaseException | None = None
+        self.host_trace: TracebackException | None = None
 
     @property
     def file(self) -> str:

@@ -28,6 +28,10 @@ MAX_NODES = 100_000
 LOOKED_AT = 1000
 """Parts of a value that are looked at one by one before it is looked at as a whole."""
 MAX_BYTES = 16 * 1024 * 1024
+LONG = 65536
+"""Characters of a text that is looked at on its own."""
+
+TOO_LARGE = f"is larger than {MAX_BYTES} bytes"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
@@ -85,7 +89,7 @@ def encode(value: Any, path: str = "value", depth: int = MAX_DEPTH) -> bytes:
     except _Refused as refused:
         raise CannotCross(path + "".join(reversed(refused.steps)), refused.reason) from None
     if len(text) > MAX_BYTES:
-        raise CannotCross(path, f"is larger than {MAX_BYTES} bytes")
+        raise CannotCross(path, TOO_LARGE)
     return text
 
 
@@ -404,6 +408,8 @@ class _Plainer:
         if str in kinds:
             for value in values:
                 if type(value) is str and not value.isascii():
+                    if len(value) > LONG:
+                        return False
                     try:
                         value.encode()
                     except UnicodeEncodeError:
@@ -449,6 +455,8 @@ class _Plainer:
 
     def other(self, value: Any, depth: int) -> Any:
         if isinstance(value, bytes):
+            if 2 * len(value) > MAX_BYTES:  # before its text is made
+                raise _Refused(TOO_LARGE)
             return {BYTES_TAG: value.hex()}
         if isinstance(value, Handle):
             return {HANDLE_TAG: [value.kind, value.id]}
@@ -481,6 +489,8 @@ class _Plainer:
 def _check_text(text: str) -> None:
     if not text.isascii():
         try:
-            text.encode()
+            size = len(text.encode())
         except UnicodeEncodeError:
             raise _Refused("is not valid Unicode text") from None
+        if size > MAX_BYTES:
+            raise _Refused(TOO_LARGE)

@@ -21,4 +21,5 @@ async def exec(ctx: Context, argv: list[str], options: ExecOptions = ExecOptions
     program = processes.located(argv, base, ctx.demand)
     folder = processes.folder_of(ctx.services.files, base, options.folder)
     given = processes.variables(ctx.services.environment, options.variables or [], ctx.demand)
-    return await processes.run(program, argv, options, folder, given)
+    async with ctx.beside.programs:
+        return await processes.run(program, argv, options, folder, given)

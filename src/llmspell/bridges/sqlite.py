@@ -28,4 +28,5 @@ async def query(
     returns: the rows.
     """
     files, spend = ctx.services.files, ctx.meter.charge_disk
-    return await databases.query(files, spend, path, sql, params or [], options)
+    async with ctx.beside.confined:
+        return await databases.query(files, spend, path, sql, params or [], options)

@@ -50,9 +50,13 @@ def complain(
     if error.source_line:
         number = str(error.line)
         lines.append(f"  {number} | {error.source_line}")
-    for level, frame in enumerate(error.trail()):
+    trail = error.trail()
+    for level, frame in enumerate(trail):
+        if level > 1 and frame == trail[level - 1]:
+            continue  # endless recursion has the same frame over and over
         if level:
-            lines.append(f"  called from {frame['file']}:{frame['line']}")
+            often = ", again and again" if frame in trail[level + 1 : level + 2] else ""
+            lines.append(f"  called from {frame['file']}:{frame['line']}{often}")
         for kind, mark in (("locals", ""), ("upvalues", "upvalue ")):
             lines += [f"    {mark}{name} = {held}" for name, held in frame.get(kind, {}).items()]
     told = isinstance(error, CapabilityError) or (
@@ -89,12 +93,13 @@ def _causes(cause: dict[str, Any] | None) -> list[str]:
 
 def _host_trace(error: LlmspellError) -> str:
     """Where in the host an error arose."""
-    import traceback
+    from traceback import TracebackException
 
     from ..host.settings import Environment
 
-    told = "".join(traceback.format_exception(error.host_error or error))
-    return Environment(os.environ, os.getcwd()).redact(told)
+    failed = error.host_error or error
+    trace = getattr(failed, "host_trace", None) or TracebackException.from_exception(failed)
+    return Environment(os.environ, os.getcwd()).redact("".join(trace.format()))
 
 
 def json_line(level: str, message: str, fields: dict[str, Any], run_id: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+JOBS_AT_ONCE = 100_000
+"""Jobs of promises after which the VM comes back, whether there are more or not."""
+
 POLL = """(module
   (global $stop (export "stop") (mut i32) (i32.const 0))
   (global $polls (export "polls") (mut i64) (i64.const 0))
@@ -43,7 +46,7 @@ CROSSING = """(module
     (local.set $status (call $invoke (local.get $function) (local.get $this) (local.get $room)
       (local.get $at) (local.get $size)))
     (call $free (i32.load offset=4 (local.get $room)))
-    (drop (call $jobs))
+    (loop $more (br_if $more (i32.ge_s (call $jobs) (i32.const AT_ONCE))))
     (local.get $status))
   (func (export "collect") (param $function i32) (param $this i32) (param $room i32)
       (param $at i32) (param $size i32) (result i32)
@@ -57,7 +60,7 @@ CROSSING = """(module
           (i32.store offset=8 (local.get $room) (call $length))
           (i32.store offset=12 (local.get $room) (call $pointer))))))
     (call $free (i32.load offset=4 (local.get $room)))
-    (local.get $told)))"""
+    (local.get $told)))""".replace("AT_ONCE", str(JOBS_AT_ONCE))
 """A turn in few crossings: `$room` are four words for it, and the text at `$at` is freed."""
 
 CROSSED = tuple(re.findall(r'\(import "vm" "(\w+)"', CROSSING))

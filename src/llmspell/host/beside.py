@@ -1,6 +1,8 @@
 """Work that would hold the event loop up, done in a thread while the loop goes on.
 
     Beside().do(work, *args)    what `work` gives; one piece at a time for each run and those in it
+    Beside().programs           how many programs a run may have at once, to be entered for each
+    Beside().confined           the same for processes that compute with all they have
 
 Only for what computes and touches nothing of the run. Nobody can stop a thread, so what is done
 here is bounded by the size of what it is given: a run that ends leaves at most one piece, of about
@@ -18,6 +20,10 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+MAX_PROGRAMS = 8
+MAX_CONFINED = 2
+"""Each may print megabytes that are kept here, and the last take a processor each."""
+
 
 class Beside:
     """The work of one run, and of those in it: many pieces at once would only take the interpreter
@@ -25,6 +31,8 @@ class Beside:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
+        self.programs = asyncio.Semaphore(MAX_PROGRAMS)
+        self.confined = asyncio.Semaphore(MAX_CONFINED)
 
     async def do(self, work: Callable[..., T], *args: object) -> T:
         """What `work` gives, or raises. Nobody waits for it once the call is cancelled."""

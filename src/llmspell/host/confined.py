@@ -24,15 +24,15 @@ async def run(program: str, job: bytes, patience: float) -> bytes | None:
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    process = _started(program)
-    # A thread of its own: the loop's may all be busy, and would be called off unbegun.
-    thread = ThreadPoolExecutor(1)
-    talk = asyncio.wrap_future(thread.submit(_talk, process, job, patience))
+    # A thread of its own: the loop's may all be busy, and would be called off unbegun. It starts
+    # the process as well, which takes long where others have the processors.
+    thread, child = ThreadPoolExecutor(1), _Child(program)
+    talk = asyncio.wrap_future(thread.submit(child.talk, job, patience))
     thread.shutdown(wait=False)
     try:
         return await asyncio.shield(talk)
     except asyncio.CancelledError:
-        process.kill()
+        child.kill()
         # The thread sees it end. Nothing of either may be left when the run is over.
         while not talk.done():
             with contextlib.suppress(asyncio.CancelledError):
@@ -41,25 +41,41 @@ async def run(program: str, job: bytes, patience: float) -> bytes | None:
         raise
 
 
-def _talk(process: subprocess.Popen[bytes], job: bytes, patience: float) -> bytes | None:
-    """Gives a program its job and takes its answer."""
-    from threading import Thread, Timer
+class _Child:
+    """One process, which may be killed before it is there."""
 
-    assert process.stdout is not None
-    timer = Timer(patience, process.kill)
-    feeder = Thread(target=_feed, args=(process, job))
-    timer.start()
-    feeder.start()
-    try:
-        told = process.stdout.read(MAX_ANSWER + 1)
-        if len(told) > MAX_ANSWER:
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._over = False
+
+    def kill(self) -> None:
+        self._over = True
+        if self._process is not None:
+            self._process.kill()
+
+    def talk(self, job: bytes, patience: float) -> bytes | None:
+        """Gives it its job and takes its answer."""
+        from threading import Thread, Timer
+
+        process = self._process = _started(self._program)
+        if self._over:
             process.kill()
-    finally:
-        process.wait()
-        timer.cancel()
-        feeder.join()
-        process.stdout.close()
-    return told if process.returncode == 0 and len(told) <= MAX_ANSWER else None
+        assert process.stdout is not None
+        timer = Timer(patience, process.kill)
+        feeder = Thread(target=_feed, args=(process, job))
+        timer.start()
+        feeder.start()
+        try:
+            told = process.stdout.read(MAX_ANSWER + 1)
+            if len(told) > MAX_ANSWER:
+                process.kill()
+        finally:
+            process.wait()
+            timer.cancel()
+            feeder.join()
+            process.stdout.close()
+        return told if process.returncode == 0 and len(told) <= MAX_ANSWER else None
 
 
 def _feed(process: subprocess.Popen[bytes], job: bytes) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadArgument, FileFailure, HostFailure, NotFound
+from ..errors import BadArgument, Denied, FileFailure, HostFailure, NotFound
 
 if TYPE_CHECKING:
     import asyncio
@@ -85,7 +85,13 @@ def located(argv: list[str], folder: str, demand: Callable[[str, str], None]) ->
     name = argv[0]
     if "/" in name or os.sep in name:
         path: str | None = os.path.realpath(os.path.join(folder, name))
-        demand("exec", str(path))
+        try:
+            demand("exec", str(path))
+        except Denied:
+            if os.path.isabs(name):
+                raise
+            # A script is not told where in the machine its folder is.
+            raise Denied(f"no grant for exec where {name[:200]} leads") from None
     else:
         demand("exec", name)
         # A relative folder in PATH would mean whatever the script put there.

@@ -30,6 +30,7 @@ from ..policy import denial
 from ..values import MAX_BYTES, CannotCross, Encoded, Handle, decode, encode, reader
 from .journal import LATER, Journal, Recorded, hidden
 from .kept import Kept, Use, close
+from .traces import settle
 
 if TYPE_CHECKING:
     from ..capability import Capability
@@ -215,7 +216,11 @@ class Gate:
 
     async def call(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as if the script had made it."""
-        answer = self.enter(name, encode(self.crossing(args), name))
+        try:
+            given = encode(self.crossing(args), name)
+        except CannotCross as error:  # as a conversation that has grown too long
+            raise BadArgument(str(error)) from None
+        answer = self.enter(name, given)
         if not isinstance(answer, bytes | CapabilityError):
             answer = await answer
         if isinstance(answer, CapabilityError):
@@ -332,9 +337,7 @@ class Gate:
         error = ""
         if isinstance(answer, CapabilityError):
             error = answer.code
-            if len(self.failures) < 100:
-                # The first of a text knows where in the host: capabilities may pass it on.
-                self.failures.setdefault(answer.message, answer)
+            settle(answer, self.failures)
         record = CallRecord(name, perf_counter() - began, error)
         if len(self.records) < 10_000:
             self.records.append(record)

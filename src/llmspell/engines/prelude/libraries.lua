@@ -357,6 +357,7 @@ function maths.randomseed(...)
 end
 maths.pow = math.pow or function(a, b) return a ^ b end
 local function trace(message)
+  look()                                           -- it walks the stack, which may be deep
   local text = traceback(message == nil and "" or show(message), 2)
   return text
 end

@@ -10,6 +10,7 @@ it can import nothing of llmspell.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from typing import Any
@@ -136,6 +137,7 @@ def main() -> None:
     except ImportError:  # Windows: only the time is bounded, by whoever waits
         pass
     else:
+        os.nice(10)  # what the host does comes first
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))

@@ -42,6 +42,7 @@ def convert_page(html: str, url: str | None) -> tuple[str, str]:
 def main() -> None:
     """Converts one page. Ends with another code than 0 when it cannot."""
     import json
+    import os
     import sys
 
     sys.path[:] = json.loads(sys.argv[1])
@@ -50,6 +51,7 @@ def main() -> None:
     except ImportError:  # Windows: only the time is bounded, by whoever waits
         pass
     else:
+        os.nice(10)  # what the host does comes first
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))

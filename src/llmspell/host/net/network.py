@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import Denied, ProviderFailure
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 # Seconds until the next address of a host is tried. The last one may use all the time left.
 ATTEMPT_TIMEOUT = 4.0
+
+READ_AT_ONCE = 16 * 1024
+"""Bytes read from a server at once: a few of them may be a part of an answer, and what was read is
+looked at in one turn."""
+
+TURN = 0.004
+"""Seconds after which others have their turn, where the parts of an answer came together."""
 
 MAX_RESOLVING = 32
 """Names that a network resolves at once. Nobody can stop the resolver of the system: what is given
@@ -141,7 +149,7 @@ class Connection:
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes; none when the peer has closed."""
-        return await self._stream.read(max_bytes, timeout)
+        return await self._stream.read(min(max_bytes, READ_AT_ONCE), timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of `buffer`."""
@@ -186,6 +194,7 @@ class Connection:
 
 def open_client(demand: Callable[[str, str], None]) -> httpx2.AsyncClient:
     """A client that opens checked connections and remembers nothing between requests."""
+    import asyncio
     from collections.abc import AsyncIterator
     from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -197,8 +206,12 @@ def open_client(demand: Callable[[str, str], None]) -> httpx2.AsyncClient:
             self._stream = stream
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
+            began = perf_counter()
             async for piece in self._stream:
                 yield piece
+                if perf_counter() - began > TURN:  # pieces that came together wait for nothing
+                    await asyncio.sleep(0)
+                    began = perf_counter()
 
         async def aclose(self) -> None:
             await self._stream.aclose()

@@ -22,6 +22,9 @@ from . import markdown
 PATIENCE = 20.0
 """Seconds a page may take: more than the process may compute, for a machine that is busy."""
 
+PIECE = 256 * 1024
+"""Bytes of a page that are made text in one turn."""
+
 TEXT_TYPE = re.compile(
     r"text/.*|application/(json|xml|javascript|ecmascript|yaml|x-yaml|toml|x-ndjson|.*\+(json|xml))"
 )
@@ -43,7 +46,7 @@ async def read_page(url: str, headers: Mapping[str, str], body: bytes) -> Page:
     if not content_type:
         content_type = _guess_type(body)
         check_readable(200, {"content-type": content_type}, url)
-    text = _decode(body, charset, html=content_type in HTML_TYPES)
+    text = await _decode(body, charset, html=content_type in HTML_TYPES)
     if content_type not in HTML_TYPES:
         return Page(url, "", content_type, text)
 
@@ -91,7 +94,7 @@ def _guess_type(body: bytes) -> str:
     return "application/octet-stream" if b"\0" in body[:1024] else "text/plain"
 
 
-def _decode(body: bytes, charset: str, *, html: bool) -> str:
+async def _decode(body: bytes, charset: str, *, html: bool) -> str:
     """Bytes to text. Never fails: what does not fit becomes U+FFFD."""
     for mark, name in (
         (codecs.BOM_UTF8, "utf-8"),
@@ -99,7 +102,7 @@ def _decode(body: bytes, charset: str, *, html: bool) -> str:
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
         if body.startswith(mark):
-            return body[len(mark) :].decode(name, "replace")
+            return await _in_pieces(body[len(mark) :], name)
     if not charset and html:
         declared = re.search(rb"(?i)<meta[^>]{0,200}charset\s*=\s*[\"']?([\w.:-]+)", body[:2048])
         charset = declared[1].decode("ascii", "replace") if declared else ""
@@ -108,8 +111,21 @@ def _decode(body: bytes, charset: str, *, html: bool) -> str:
         r"(?i)(utf|us|iso|latin|windows|cp|koi8|shift|s?jis|euc|gb|big5|mac)[\w.:-]*", charset
     ):
         with contextlib.suppress(LookupError):
-            return body.decode(charset, "replace")
-    return body.decode("utf-8", "replace")
+            return await _in_pieces(body, charset)
+    return await _in_pieces(body, "utf-8")
+
+
+async def _in_pieces(body: bytes, charset: str) -> str:
+    """Others have their turns meanwhile: what does not fit takes a hundred times as long."""
+    import asyncio
+
+    decoder = codecs.getincrementaldecoder(charset)("replace")
+    pieces: list[str] = []
+    for start in range(0, len(body), PIECE):
+        pieces.append(decoder.decode(body[start : start + PIECE]))
+        await asyncio.sleep(0)
+    pieces.append(decoder.decode(b"", final=True))
+    return "".join(pieces)
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,133 @@
+"""What a server or a script can make of the host's turns and memory with answers and failures."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import llmspell
+from llmspell.host.net.http import Http
+from llmspell.host.net.pages import PIECE, read_page
+
+PIECES = 60_000
+
+
+def _serve(answer: bytes) -> int:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    Thread(target=talk, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+async def _longest_turn(work: Any) -> tuple[Any, float]:
+    """What `work` gives, and the processor seconds the loop took at most between two turns."""
+    from time import thread_time
+
+    longest, over = 0.0, asyncio.Event()
+
+    async def beat() -> None:
+        nonlocal longest
+        last = thread_time()
+        while not over.is_set():
+            await asyncio.sleep(0)
+            now = thread_time()
+            longest, last = max(longest, now - last), now
+
+    beating = asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    told = await work
+    over.set()
+    await beating
+    return told, longest
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"1\r\nx\r\n" * PIECES
+            + b"0\r\n\r\n",
+            b"x" * PIECES,
+        ),
+        (
+            b"HTTP/1.1 103 Wait\r\n\r\n" * 8000 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            b"ok",
+        ),
+    ],
+    ids=["chunks of a byte", "early answers"],
+)
+def test_an_answer_of_many_parts_lets_others_have_their_turns(answer: bytes, body: bytes) -> None:
+    async def main() -> None:
+        http = Http(lambda kind, resource: None)
+        try:
+            port = _serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await http.request("GET", f"http://127.0.0.1:{port}/")  # the library is imported
+            port = _serve(answer)
+            work = http.request("GET", f"http://127.0.0.1:{port}/")
+            reply, longest = await _longest_turn(work)
+        finally:
+            await http.aclose()
+        assert reply.body == body
+        assert longest < 0.1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("text", ["é", "\ufffd", "a"])
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16"])
+def test_a_page_is_made_text_in_pieces(charset: str, text: str) -> None:
+    text = "a" + text * PIECE  # its letters lie across the pieces
+    headers = {"content-type": f"text/plain; charset={charset}"}
+
+    async def main() -> str:
+        return (await read_page("http://x/", headers, text.encode(charset))).text
+
+    assert asyncio.run(main()) == text
+
+
+def test_what_is_no_text_of_a_page_takes_many_turns() -> None:
+    work: Callable[[], Any] = lambda: read_page(  # noqa: E731
+        "http://x/", {"content-type": "text/plain"}, b"\xff" * (16 * PIECE)
+    )
+
+    async def main() -> None:
+        page, longest = await _longest_turn(work())
+        assert page.text == "\ufffd" * (16 * PIECE)
+        assert longest < 0.1
+
+    asyncio.run(main())
+
+
+def test_a_failure_keeps_its_place_in_the_host_but_not_what_was_there() -> None:
+    class Large:
+        def __init__(self) -> None:
+            self.bytes = bytes(1000)
+
+    def made() -> None:
+        """Fails with much in its hands."""
+        large = Large()
+        raise RuntimeError(f"cannot read {len(large.bytes)} bytes")
+
+    def large_ones() -> int:
+        return sum(type(thing) is Large for thing in gc.get_objects())
+
+    session = llmspell.Session(functions={"own.made": made})
+    source = "for _ = 1, 9 do pcall(own.made) end local ok, why = pcall(own.made) error(why, 0)"
+    error = session.attempt_sync(source).error
+    assert error is not None and error.host_error is not None
+    assert large_ones() == 0
+    trace = error.host_error.host_trace
+    assert trace is not None
+    assert "in made" in "".join(trace.format())
