@@ -107,6 +107,8 @@ def test_images_and_files_reach_the_provider(server: ModelServer, provider: str)
     ]
     reply = asked(server, f"{provider}/attached", [Message("user", parts)])
     assert reply.content == "image/png of 28 bytes, application/pdf of 8 bytes"
+    alone = asked(server, f"{provider}/attached", [Message("user", parts[1:2])])
+    assert alone.content == "image/png of 28 bytes"
 
 
 def test_every_option_reaches_the_provider(server: ModelServer) -> None:

@@ -118,7 +118,7 @@ def test_a_double_that_has_no_answer_left_says_so() -> None:
         "llm.generate('x') llm.generate('x')", models={"m": scripted("hi")}, model="mock/m"
     )
     assert (error.code, error.line) == ("no_answer", 1)
-    assert "mock/m has no answer: its 1 answers were given" in str(error)
+    assert "mock/m has no answer: all of its answers were given (1)" in str(error)
     cycling = {"m": scripted("a", "b", cycle=True)}
     source = "local t = {} for i = 1, 5 do t[i] = llm.generate('x') end return table.concat(t)"
     assert spell(source, models=cycling, model="mock/m") == "ababa"

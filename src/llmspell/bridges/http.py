@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..capability import capability
+from ..errors import BadArgument
 from ..host.context import Context
 from ..host.formats import documents
 from ..host.net import web_search
@@ -74,16 +75,23 @@ async def request(ctx: Context, url: str, options: RequestOptions = RequestOptio
     options: method, headers, body and so on.
     returns: the answer.
     """
-    headers, body = dict(options.headers or {}), options.body
+    headers, body = dict(options.headers or {}), _content(options)
     if options.json is not None:
         headers.setdefault("content-type", "application/json")
-        body = documents.to_json(options.json).encode()
     method = options.method or ("GET" if body is None else "POST")
     reply = await ctx.services.http.request(
         method, url, headers=headers, body=body, timeout=options.timeout, follow=options.follow
     )
     text = documents.text_or_bytes(reply.body)
     return Response(reply.status, reply.status < 400, reply.headers, text, reply.url)
+
+
+def _content(options: RequestOptions) -> bytes | None:
+    if options.json is None:
+        return options.body
+    if options.body is not None:
+        raise BadArgument("options.body and options.json are two contents: give one")
+    return documents.to_json(options.json).encode()
 
 
 @capability("http.get", since="0.1", needs="net")

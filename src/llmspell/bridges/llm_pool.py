@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..capability import capability, handle
 from ..errors import NotFound, near_miss
 from ..host.context import Context
@@ -85,8 +83,7 @@ async def generate(
     options: how it should answer.
     returns: the text of the answer.
     """
-    asked = replace(options, model=pool.name)
-    return (await ask(ctx, [Message("user", prompt)], asked)).content
+    return (await ask(ctx, [Message("user", prompt)], pool.asked(options))).content
 
 
 @capability("llm.pool.generate_message", since="0.1", needs="llm")
@@ -100,7 +97,7 @@ async def generate_message(
     options: how the model should answer.
     returns: the answer, with the model that gave it and what that used.
     """
-    return await ask(ctx, messages, replace(options, model=pool.name))
+    return await ask(ctx, messages, pool.asked(options))
 
 
 @capability("llm.pool.stream", since="0.1", needs="llm")
@@ -117,8 +114,7 @@ async def stream(
     options: how it should answer.
     returns: a stream of texts.
     """
-    asked = replace(options, model=pool.name)
-    return Stream(await ask_in_pieces(ctx, [Message("user", prompt)], asked))
+    return Stream(await ask_in_pieces(ctx, [Message("user", prompt)], pool.asked(options)))
 
 
 @capability("llm.pool.metrics", since="0.1", needs="llm")

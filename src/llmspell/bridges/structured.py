@@ -81,7 +81,8 @@ async def result(ctx: Context, stream: ObjectStream) -> Any:
     """Waits for the whole value.
 
     stream: the stream.
-    returns: the value, which fits the schema.
+    returns: the value, which fits the schema. It fails as the stream has, and with the code
+        "closed" when that was closed before its end.
     """
     return await stream.result()
 

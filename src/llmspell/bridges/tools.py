@@ -94,8 +94,8 @@ class ComposeOptions:
     """How tools become one.
 
     description: what it does, for the model that chooses it.
-    mode: "pipeline" gives each what the one before gave; "parallel" gives all the same, and gives
-        a map from their names to what came of each.
+    mode: "pipeline" gives each what the one before gave, and takes the arguments of the first;
+        "parallel" gives all the same, and gives a map from their names to what came of each.
     """
 
     description: str | None = None
@@ -220,7 +220,7 @@ async def pipeline(ctx: Context, names: list[str], input: Any = None) -> Any:
     input: what the first gets.
     returns: what the last gives.
     """
-    tool_chains.check_steps(ctx, names)
+    tool_chains.chain(ctx, names)
     return await tool_chains.one_after_another(ctx, names, input)
 
 
@@ -234,9 +234,9 @@ def compose(
     names: the tools it is made of, in order.
     options: what it does, and how they work together.
     """
-    tool_chains.check_steps(ctx, names)
+    tools = tool_chains.chain(ctx, names)
     told = options.description or f"Runs {', '.join(names)} ({options.mode})."
-    ctx.meter.hold(ctx.tools.add(tool_chains.composed(name, told, names, options.mode)))
+    ctx.meter.hold(ctx.tools.add(tool_chains.composed(name, told, tools, options.mode)))
 
 
 @capability("tools.from_mcp", since="0.1", needs="tool", again=True)
@@ -393,8 +393,8 @@ def docs(ctx: Context, options: DocsOptions = DocsOptions()) -> str:
 def calculate(ctx: Context, expression: str) -> int | float | bool:
     """Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
 
-    expression: numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e,
-        and functions such as sqrt and round.
+    expression: numbers, + - * / // %, ** for a power (not ^), comparisons, pi, e, and functions
+        such as sqrt and round.
     returns: its value.
     """
     return arithmetic.calculate(expression)

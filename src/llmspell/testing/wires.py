@@ -88,8 +88,8 @@ class OpenAIWire(Wire):
     def read(self) -> None:
         for message in self.body["messages"]:
             text = _text_of(message.get("content"))
-            if message["role"] == "user" and text:
-                self.user_text = text
+            if message["role"] == "user":
+                self.user_text = text or self.user_text
                 self.attached = tuple(_openai_parts(message["content"]))
             elif message["role"] == "tool":
                 self.results.append(text)

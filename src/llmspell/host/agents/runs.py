@@ -368,7 +368,7 @@ class Work:
             self._failed[name] += 1
             retries = self.agent.options.tool_retries
             if retries is not None and self._failed[name] > retries:
-                text = f"the tool {name} failed {self._failed[name]} times: {error.message}"
+                text = f"the tool {name} failed beyond tool_retries = {retries}: {error.message}"
                 raise HostFailure(text, code="tool_failed") from error
             return f"error: {error.message}"
         self._hold(size_of(result) + USE)

@@ -191,7 +191,8 @@ class Double:
             self._next = 0
         if self._next >= len(self._turns):
             count = len(self._turns)
-            had = f"its {count} answers were given" if count else "no pattern fits the question"
+            given = f"all of its answers were given ({count})"
+            had = given if count else "no pattern fits the question"
             raise HostFailure(f"{model} has no answer: {had}", code="no_answer")
         self._next += 1
         return self._turns[self._next - 1]

@@ -81,6 +81,8 @@ def _value(node: ast.expr, depth: int = 0) -> Number:
             a, b = _value(left, depth), _value(right, depth)
             _refuse_large(type(op), a, b)
             return _checked(BINARY[type(op)](a, b))
+        case ast.BinOp(op=ast.BitXor()):
+            raise Refused("^ is a power to some and not to others: write ** for a power")
         case ast.BoolOp(op=op, values=values):
             value = _value(values[0], depth)
             for other in values[1:]:
@@ -182,7 +184,6 @@ BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_,
-    ast.BitXor: operator.xor,
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.LShift: operator.lshift,

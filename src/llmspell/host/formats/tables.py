@@ -114,7 +114,7 @@ def _cells(row: Any, columns: dict[str, None] | None, path: str) -> list[str]:
         for name in row:
             if name not in columns:
                 raise BadArgument(f"{path}.{name[:100]} is not a column")
-        row = [row.get(name) for name in columns]
+        return [_cell(row.get(name), f"{path}.{name[:100]}") for name in columns]
     if not isinstance(row, list):
         raise BadArgument(f"{path} must be a list or a map, got {kind_of(row)}")
     return [_cell(cell, f"{path}[{place}]") for place, cell in enumerate(row, 1)]

@@ -69,7 +69,8 @@ def found(values: Any, path: str) -> Any:
         else:
             close = near_miss(name, value) if isinstance(value, dict) else ""
             told = f"the template names {{{{{path[:100]}}}}}"
-            raise BadArgument(f"{told}: there is no {name[:100]}{close}")
+            what = f"there is no {name[:100]}{close}" if name else "a name is missing"
+            raise BadArgument(f"{told}: {what}")
     return value
 
 

@@ -222,9 +222,14 @@ class Providers(Mapping[str, Provider]):
             advice = f"; write it as {prefix}/{wanted.partition(':')[2]}"
         else:
             advice = near_miss(head, self)
+        example = f"openai/{KINDS['openai'].default_model}"
+        wrong = (
+            f"no provider {head!r} is configured, nor made in this run"
+            if slash
+            else f"write PROVIDER/MODEL, for example {example}"
+        )
         return ProviderFailure(
-            f"{wanted!r} names no model{advice}; write PROVIDER/MODEL, for example "
-            f"openai/{KINDS['openai'].default_model}; providers: {', '.join(self)}, test",
+            f"{wanted!r} names no model{advice}; {wrong}; providers: {', '.join(self)}, test",
             code="model_unknown",
         )
 

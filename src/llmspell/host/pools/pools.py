@@ -15,8 +15,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, cast
 
 from ...errors import (
     BadArgument,
@@ -31,6 +31,9 @@ from ..doubles.doubles import CODES
 from ..tasks import ended
 from .rates import Rate
 from .tallies import ProviderMetrics, Tally
+
+if TYPE_CHECKING:
+    from ..llm.messages import ModelOptions
 
 T = TypeVar("T")
 Strategy = Literal["fallback", "round_robin", "weighted", "least_used", "fastest", "consensus"]
@@ -286,6 +289,12 @@ class Pool:
         if strategy == "consensus" and len(members) < options.min_answers:
             raise BadArgument(f"a consensus of {options.min_answers} answers needs as many models")
         self._next = 0
+
+    def asked(self, options: ModelOptions) -> ModelOptions:
+        """Options with the pool as their model. Raises BadArgument for another one."""
+        if options.model not in (None, self.name):
+            raise BadArgument(f"options.model: it is {self.name} that is asked: leave it out")
+        return replace(options, model=self.name)
 
     def member(self, model: str) -> Member:
         """The member of a name. Raises NotFound."""

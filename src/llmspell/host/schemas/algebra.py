@@ -119,6 +119,8 @@ def merge(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    if _apart(first, second):  # both together would be a schema that nothing fits
+        return {word: first[word] for word in ("title", "description") if word in first} | second
     made = dict(first)
     for key, value in second.items():
         had = made.get(key)
@@ -136,6 +138,21 @@ def _merged(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         else:
             made[key] = value
     return made
+
+
+def _apart(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two schemas have no type in common."""
+    one, other = _types(first), _types(second)
+    return bool(one and other) and one.isdisjoint(other)
+
+
+def _types(schema: dict[str, Any]) -> set[str]:
+    """The types a schema takes, as far as it says; integers are numbers."""
+    told = schema.get("type", [])
+    found = set(told if isinstance(told, list) else [told])
+    if not found and isinstance(choices := schema.get("enum"), list):
+        found = {KINDS.get(type(choice), "null") for choice in choices}
+    return found | ({"number"} if "integer" in found else set())
 
 
 def diff(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:

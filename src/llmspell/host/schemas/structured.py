@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
-from ...errors import BadArgument, HostFailure, ProviderFailure
+from ...errors import BadArgument, CapabilityError, HostFailure, ProviderFailure
 from ..llm.conversations import conversation_of
 from ..llm.messages import Message, ModelOptions
 from . import loose_json
@@ -277,6 +277,7 @@ class ObjectStream:
         self._read = 0
         self._last: Any = None
         self._result: Any = None
+        self._failure: CapabilityError | None = None
         self._ended = False
 
     async def next(self) -> Any:
@@ -286,7 +287,11 @@ class ObjectStream:
             self._text += piece or ""
             if piece is None:
                 self._ended = True
-                self._result = await self._finished()
+                try:
+                    self._result = await self._finished()
+                except CapabilityError as error:
+                    self._failure = error
+                    raise
                 return None if self._result == self._last else self._result
             if len(self._text) - self._read < len(self._text) // STEPS:
                 continue
@@ -298,13 +303,17 @@ class ObjectStream:
         return None
 
     async def result(self) -> Any:
-        """The whole value, after the rest has come."""
+        """The whole value, after the rest has come. Raises what ended the stream before that."""
         while not self._ended:
             await self.next()
+        if self._failure is not None:
+            raise self._failure
         return self._result
 
     async def close(self) -> None:
         """Stops the request."""
+        if not self._ended:
+            self._failure = HostFailure("stream is closed", code="closed")
         self._ended = True
         if self._source is not None:
             await self._source.close()

@@ -43,6 +43,11 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 """Type -> its JSON Schema."""
 
+MISTAKABLE = frozenset({
+    "string", "int", "integer", "number", "float", "bool", "boolean", "null", "true", "false",
+})  # fmt: skip
+"""Words that in `string | null` hardly mean these letters."""
+
 BOUNDS = {
     "integer": ("minimum", "maximum"),
     "number": ("minimum", "maximum"),
@@ -210,6 +215,11 @@ class _Reader:
             token = self.tokens[self.at]
             if token.kind not in ("quoted", "number", "word"):
                 self.refuse(f"expected a choice, got {self.told()}")
+            if token.kind == "word" and token.text in MISTAKABLE:
+                self.refuse(
+                    f'a choice has texts and numbers: write "{token.text}" in quotes if it is a '
+                    "text, and a schema of several types as a map"
+                )
             value: Any = _unquoted(token)
             if token.kind == "number":
                 value = float(token.text) if "." in token.text else int(token.text)

@@ -107,18 +107,20 @@ def arguments(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"input": value}
 
 
-def check_steps(ctx: Context, names: list[str]) -> None:
-    """Refuses a chain that is empty, too long, or names a tool that is not there."""
+def chain(ctx: Context, names: list[str]) -> list[Tool]:
+    """The tools of a chain. Raises BadArgument or NotFound."""
     if not 1 <= len(names) <= MAX_STEPS:
         raise BadArgument(f"1 to {MAX_STEPS} tools can be put together, got {len(names)}")
-    for name in names:
-        ctx.tools.get(name)
+    return [ctx.tools.get(name) for name in names]
 
 
 def composed(
-    name: str, description: str, steps: list[str], mode: Literal["pipeline", "parallel"]
+    name: str, description: str, tools: list[Tool], mode: Literal["pipeline", "parallel"]
 ) -> Tool:
-    """A tool that is made of others."""
+    """A tool that is made of others. The first of a pipeline says what arguments it takes."""
+    steps = [tool.name for tool in tools]
+    if name in steps:
+        raise BadArgument(f"names has {name}, and a tool cannot be made of itself")
 
     async def pipeline(ctx: Context, args: dict[str, Any]) -> Any:
         return await one_after_another(ctx, steps, args)
@@ -132,7 +134,10 @@ def composed(
         if mode == "parallel" and steps.count(step) > 1:
             raise BadArgument(f"names has {step} twice: what tools give in parallel is by name")
     run = _bounded(name, pipeline if mode == "pipeline" else parallel)
-    return Tool(name, description, {"type": "object"}, run, "script")
+    # What a server says of its tool holds for that one alone: its schema may have anything in it.
+    told = mode == "pipeline" and tools[0].origin != "mcp"
+    schema = tools[0].schema if told else {"type": "object"}
+    return Tool(name, description, schema, run, "script")
 
 
 Work = Callable[["Context", dict[str, Any]], Awaitable[Any]]

@@ -127,8 +127,11 @@ def _page(tool: Tool) -> str:
 
 def _row(name: str, schema: Any, required: bool) -> str:
     schema = schema if isinstance(schema, dict) else {}
-    kind = schema.get("type", "any")
-    kind = " or ".join(kind) if isinstance(kind, list) else str(kind)
+    kinds = schema.get("type", "any")
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if isinstance(choices := schema.get("enum"), list):
+        kinds = [json.dumps(choice, ensure_ascii=False, default=str) for choice in choices]
+    kind = " or ".join(map(str, kinds)).replace("|", "\\|")
     text = str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
     cell = name.replace("|", "\\|")
     return f"| {cell} | {kind} | {'yes' if required else 'no'} | {text} |"

@@ -175,7 +175,8 @@ class _Reader:
                 _refuse(f"{path}.{name} is for {' and '.join(kinds)}, not for {kind}")
         if kind == "map_reduce" and spec.over is None:
             _refuse(f"{path}.over is missing: it must be a list, or a template of one")
-        if kind == "loop" and not (spec.over or spec.until is not None or spec.max_iterations):
+        ends = (spec.until, spec.over, spec.max_iterations)
+        if kind == "loop" and all(end is None for end in ends):
             _refuse(f"{path}: a loop must have until, over or max_iterations")
         _bound(spec.max_iterations, 1, MAX_ITERATIONS, f"{path}.max_iterations")
         _bound(spec.max_parallel, 1, MAX_PARALLEL, f"{path}.max_parallel")
