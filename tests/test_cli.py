@@ -272,6 +272,18 @@ def test_an_error_shows_the_line_and_the_way_to_it(cli: Command) -> None:
     assert "  called from spell.lua:5" in lines
 
 
+def test_frames_that_are_the_same_are_shown_once(cli: Command) -> None:
+    done = cli.spell(
+        "local function f(n)\n  if n == 0 then error('deep') end\n  f(n - 1)\nend\n"
+        "local function g() f(9) end\ng()\n"
+    )
+    assert done.err.splitlines()[2:] == [
+        "  called from spell.lua:3, again and again",
+        "  called from spell.lua:5",
+        "  called from spell.lua:6",
+    ]
+
+
 def test_an_error_in_a_module_shows_the_line_of_the_module(cli: Command) -> None:
     cli.write("local m = {}\nfunction m.f()\n  error('inside')\nend\nreturn m", "lib/helper.lua")
     done = cli.spell("require('helper').f()")
@@ -381,6 +393,16 @@ def test_a_misspelt_flag_is_told_with_the_one_that_may_have_been_meant(cli: Comm
             ("--versoin", "run", "spell.lua"),
             "'--versoin' is not known here; did you mean --version?",
         ),
+        (
+            ("spell.lua", "-p", "x=1"),
+            "'spell.lua' is no command: use one of run, security, cache; "
+            "did you mean llmspell run spell.lua?",
+        ),
+        (
+            ("rn", "spell.lua"),
+            "'rn' is no command: use one of run, security, cache; did you mean run?",
+        ),
+        (("zz",), "'zz' is no command: use one of run, security, cache"),
     ):
         assert cli(*args).err.endswith(f"error: {told}\n")
 
@@ -988,7 +1010,7 @@ UNASKABLE = {
     "local/fail-500": "local failed",
     "openai/gpt-x": "openai/gpt-x needs OPENAI_API_KEY: set it in the environment or in .env",
     "anthropic": "anthropic/.* needs ANTHROPIC_API_KEY: set it in the environment or in .env",
-    "nowhere/gpt": "'nowhere/gpt' names no model.*; providers: .*local",
+    "nowhere/gpt": "no provider 'nowhere' is configured, .*; providers: .*local",
     "openai:gpt-x": "'openai:gpt-x' names no model; write it as openai/gpt-x",
     "local": "local has no default model: write local/MODEL",
     "ollama": "no Ollama with a model answers at http://127.0.0.1:1: .* set OLLAMA_",

@@ -246,6 +246,18 @@ def test_the_example_runs() -> None:
     assert f"summarised {len(sections)} sections" in output
 
 
+def test_the_reference_tells_what_holds_where_an_option_is_left_out() -> None:
+    from llmspell.host.llm.messages import BatchOptions
+
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    options = page.partition("\n### BatchOptions\n")[2].partition("\n### ")[0]
+    told = re.search(r"`\[concurrency\]` .*; (\d+) by default\.$", options, re.M)
+    assert told is not None
+    assert int(told[1]) == BatchOptions().concurrency
+    assert "`[provider_options]` (a map to any value, or nothing): what else" in options
+    assert not re.search(r"default.*by default", page)
+
+
 def test_the_stub_for_lua_parses() -> None:
     from lupa import lua54
 

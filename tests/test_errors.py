@@ -288,12 +288,38 @@ def test_near_misses(name: str, known: list[str], ending: str) -> None:
         ("lua54", "local nothing json.encode({}) nothing()"),
         ("javascript", "const t = {json: {}}; t.json.x();"),
         ("tengo", "t := {json: {}}; t.json.x()"),
+        ("lua54", "local function f(text) return text.size() end\nf({})"),
+        ("lua54", "local time = nil\nprint(time.zone)"),
+        ("lua54", "for _, agent in ipairs({1, {}}) do if agent ~= 1 then agent.go() end end"),
+        ("javascript", "function f({ text }) { return text.length }\nf({})"),
+        ("javascript", "const f = (log) => log.lines();\nf({})"),
+        ("javascript", "[{}].map(tools => tools.first())"),
+        ("typescript", "function f(text: any): number { return text.size() }\nf({})"),
+        ("tengo", "text := {}\ntext.shout()"),
+        ("tengo", "f := func(x, log) { log.lines(); return x }\nf(1, {})"),
     ],
 )
 def test_what_a_script_has_itself_is_not_taken_for_a_misspelling(engine: str, source: str) -> None:
     with pytest.raises(ScriptRuntimeError) as caught:
         llmspell.run_sync(source, engine=engine)
     assert "has no" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("engine", "source"),
+    [
+        ("lua54", "for _, m in ipairs(llm.modles()) do print(m) end"),
+        ("lua54", "local t = llm.modles()"),
+        ("javascript", "const t = [1].map((x) => llm.modles(x))"),
+        ("javascript", "import llm from 'llmspell:llm'; const f = () => llm.modles(); f()"),
+        ("tengo", 'llm := import("llm")\nx := llm.modles()'),
+    ],
+)
+def test_a_namespace_that_is_used_is_not_taken_for_the_scripts_own(
+    engine: str, source: str
+) -> None:
+    with pytest.raises(ScriptRuntimeError, match="llm has no modles; did you mean models"):
+        llmspell.run_sync(source, engine=engine)
 
 
 def test_a_long_line_is_not_searched_for_misspellings() -> None:

@@ -93,6 +93,37 @@ def test_what_is_code_in_typescript_is_refused_with_its_line(source: str) -> Non
     assert isinstance(error, ScriptSyntaxError) and error.line == 2
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "function f() {\n  return 1;",
+        "f(1, 2",
+        "const x = {a: 1",
+        "const x =",
+        "class A {",
+        "for (;;",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_what_is_not_closed_is_told_in_words_of_its_own_program(source: str, end: str) -> None:
+    error = failure(source + end)
+    assert isinstance(error, ScriptSyntaxError)
+    told = (error.message, error.line)
+    assert told == ("unexpected end of the program", (source + end).count("\n") + 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("break", "break must be inside loop or switch"),
+        ("print(`a", "unexpected end of string"),
+        ("try { }", "expecting catch or finally"),
+    ],
+)
+def test_what_else_is_wrong_at_the_end_is_told_as_it_is(source: str, message: str) -> None:
+    assert failure(source).message == message
+
+
 def test_errors_of_typescript_point_into_its_source(tmp_path: Path) -> None:
     path = tmp_path / "a.ts"
     path.write_text(

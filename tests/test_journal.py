@@ -495,7 +495,9 @@ def test_no_secret_is_recorded_in_what_a_failure_says(
 def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
     path = tmp_path / "spell.lua"
     path.write_text("return 1")
-    with pytest.raises(UsageError, match=r"cannot write the recording .*spell.lua: a file is there"):
+    with pytest.raises(
+        UsageError, match=r"cannot write the recording .*spell.lua: a file is there"
+    ):
         Session(record=path)
     assert path.read_text() == "return 1"
     path.unlink()

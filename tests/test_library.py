@@ -279,6 +279,44 @@ def test_what_makes_no_sense_is_a_usage_error(given: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"engine": 3}, "engine must be the name of an engine, or an engine, got int"),
+        ({"allow": "fs.read:x"}, "allow must be a list of grants; write ['fs.read:x']"),
+        ({"allow": [3]}, "a grant must be text, got int"),
+        ({"limits": 5}, "limits must be a mapping or a profile, got int"),
+        ({"functions": [print]}, "functions must be a mapping, got list"),
+        ({"hooks": [1]}, "hooks must be a mapping, got list"),
+        ({"models": [1]}, "models must be a mapping, got list"),
+        ({"model": 3}, "model must be text such as 'openai/gpt-6-luna', got int"),
+        ({"modules": {"m": 3}}, "modules['m'] must be text, got int"),
+        ({"tools": print}, "tools must be a list, got builtin_function_or_method"),
+        ({"require": "seccomp"}, "require must be a list, got str"),
+        ({"tenant": "acme"}, "tenant must be a Tenant, got str"),
+        ({"settings": {}}, "settings must be a Settings, got dict"),
+        ({"approve": True}, "approve must be a function, got bool"),
+        ({"output": []}, "output must be a function, got list"),
+        ({"pool": 3}, "pool must be a Pool or its numbers, got int"),
+        ({"seed": "7"}, "seed must be an integer, got str"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_the_wrong_kind_is_told_by_its_name(
+    given: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(llmspell.UsageError) as caught:
+        Session(**given).run_sync("return 1")
+    assert caught.value.message == told
+
+
+@pytest.mark.parametrize("source", [42, None, b"return 1"], ids=str)
+def test_what_is_no_spell_is_a_usage_error(source: Any) -> None:
+    told = f"a spell must be text or a path, got {type(source).__name__}"
+    assert failure(source).message == told
+    assert failure("return 1", [1]).message == "params must be a mapping, got list"
+
+
+@pytest.mark.parametrize(
     ("source", "cls", "code"),
     [
         ("x x", llmspell.ScriptSyntaxError, "syntax"),

@@ -77,8 +77,9 @@ def test_a_manifest_names_the_engine(folder: Path) -> None:
     assert session(engine="lua").run_sync(folder).value == "Lua 5.4"
     with pytest.raises(UsageError, match="the engine luajit is not for level untrusted"):
         session(level="untrusted").run_sync(manifest(folder, "engine: luajit"))
-    with pytest.raises(UsageError, match="is not an engine: use one of"):
-        session().run_sync(manifest(folder, "engine: lua66"))
+    wrong = r"spell.yaml: 'lua56' is not an engine: use one of .*; did you mean lua5"
+    with pytest.raises(ManifestError, match=wrong):
+        session().run_sync(manifest(folder, "engine: lua56"))
 
 
 def test_what_is_restored_stays_in_a_process(folder: Path) -> None:

@@ -377,11 +377,36 @@ def test_reaches_tells_whether_a_grant_could_cover_what_begins_so() -> None:
 def test_a_malformed_grant_is_refused_with_the_kinds_there_are(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         Policy("trusted", [text], BASE)
-    assert str(caught.value) == (
+    assert str(caught.value).startswith(
         f"{text!r} is not a grant: the kind must be one of "
         "fs, fs.read, fs.write, net, llm, tool, env, exec"
     )
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_after_the_colon_is_no_grant_for_all(kind: str) -> None:
+    for text in (f"{kind}:", f"!{kind}:"):
+        with pytest.raises(UsageError) as caught:
+            Policy("untrusted", [text], BASE)
+        told = f"{text!r} is not a grant: write {kind}:{RESOURCES[kind]}, or {kind} for all"
+        assert str(caught.value) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("net:https://api.example.com", "net:api.example.com"),
+        ("net:http://127.0.0.1:8080/v1", "net:127.0.0.1:8080"),
+        ("net:example.org/page", "net:example.org"),
+        ("!net:https://example.org/", "net:example.org"),
+        ("net:https://", "net:HOST"),
+    ],
+)
+def test_an_address_of_the_web_is_no_grant_for_its_host(text: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Policy("trusted", [text], BASE)
+    assert str(caught.value).endswith(f"write {meant}")
 
 
 def test_grants_are_read_once() -> None:

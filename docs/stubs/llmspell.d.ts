@@ -351,7 +351,7 @@ interface Comparison {
 interface ComposeOptions {
   /** what it does, for the model that chooses it. */
   description?: string | null;
-  /** "pipeline" gives each what the one before gave; "parallel" gives all the same, and gives a map from their names to what came of each. */
+  /** "pipeline" gives each what the one before gave, and takes the arguments of the first; "parallel" gives all the same, and gives a map from their names to what came of each. */
   mode?: "pipeline" | "parallel";
 }
 
@@ -2865,7 +2865,7 @@ declare namespace structured {
   /**
    * Waits for the whole value.
    * @param stream the stream.
-   * @returns the value, which fits the schema.
+   * @returns the value, which fits the schema. It fails as the stream has, and with the code "closed" when that was closed before its end.
    */
   function result(stream: Object_stream): Task<any>;
   /**
@@ -2963,7 +2963,7 @@ declare namespace tools {
   function approve(name: string, args: Record<string, any>): Task<Approval>;
   /**
    * Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
-   * @param expression numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e, and functions such as sqrt and round.
+   * @param expression numbers, + - * / // %, ** for a power (not ^), comparisons, pi, e, and functions such as sqrt and round.
    * @returns its value.
    */
   function calculate(expression: string): Task<number | boolean>;

@@ -252,7 +252,7 @@ function parallel(list, options) end
 
 ---@class ComposeOptions
 ---@field description? string|nil what it does, for the model that chooses it.
----@field mode? "pipeline"|"parallel" "pipeline" gives each what the one before gave; "parallel" gives all the same, and gives a map from their names to what came of each.
+---@field mode? "pipeline"|"parallel" "pipeline" gives each what the one before gave, and takes the arguments of the first; "parallel" gives all the same, and gives a map from their names to what came of each.
 
 ---@class ConnectionTest
 ---@field name string the provider.
@@ -1992,7 +1992,7 @@ function structured.parse(text, schema) end
 
 ---Waits for the whole value.
 ---@param stream object_stream the stream.
----@return any # the value, which fits the schema.
+---@return any # the value, which fits the schema. It fails as the stream has, and with the code "closed" when that was closed before its end.
 function structured.result(stream) end
 
 ---Asks a model for data and gives it while it comes.
@@ -2082,7 +2082,7 @@ tools = {}
 function tools.approve(name, args) end
 
 ---Works out an arithmetic expression, such as "(2 + 3) * sqrt(16)".
----@param expression string numbers, + - * / // %, ** for a power (^ is the exclusive or), comparisons, pi, e, and functions such as sqrt and round.
+---@param expression string numbers, + - * / // %, ** for a power (not ^), comparisons, pi, e, and functions such as sqrt and round.
 ---@return integer|number|boolean # its value.
 function tools.calculate(expression) end
 

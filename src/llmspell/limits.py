@@ -106,6 +106,8 @@ def expanded(given: Mapping[str, Any] | str) -> dict[str, Any]:
     """Limits by name, with those of a profile in its place. What else is given comes before it."""
     if isinstance(given, str):
         given = {"profile": given}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"limits must be a mapping or a profile, got {type(given).__name__}")
     if "profile" not in given:
         return dict(given)
     profile = given["profile"]

@@ -74,14 +74,26 @@ class Grant(NamedTuple):
     @classmethod
     def parse(cls, text: str, base: str) -> Grant:
         """Reads `kind:pattern`; file patterns are resolved against the folder `base`."""
-        kind, _, pattern = text.removeprefix("!").partition(":")
+        if not isinstance(text, str):
+            raise UsageError(f"a grant must be text, got {type(text).__name__}")
+        kind, colon, pattern = text.removeprefix("!").partition(":")
         if kind not in KINDS:
-            known = ", ".join(KINDS)
-            raise UsageError(f"{text!r} is not a grant: the kind must be one of {known}")
+            known, meant = ", ".join(KINDS), near_miss(kind, KINDS)
+            raise UsageError(f"{text!r} is not a grant: the kind must be one of {known}{meant}")
+        if colon and not pattern:  # a variable of a shell that is not set must not grant all
+            raise UsageError(
+                f"{text!r} is not a grant: write {kind}:{RESOURCES[kind]}, or {kind} for all"
+            )
         if kind.startswith("fs"):
             path = os.path.normpath(os.path.join(base, os.path.expanduser(pattern or "/**")))
             pattern = path + "/**" if pattern.endswith("/") and path != "/" else path
         if kind == "net":
+            if "/" in pattern:
+                host = pattern.rpartition("://")[2].partition("/")[0] or "HOST"
+                raise UsageError(
+                    f"{text!r} is not a grant: it names an address of the web, not a host; "
+                    f"write net:{host}"
+                )
             pattern = _spelled(pattern, text.startswith("!"))
         return cls(kind, pattern or "*", text.startswith("!"))
 
@@ -107,6 +119,8 @@ class Policy:
         if level not in LEVELS:
             known, meant = ", ".join(LEVELS), near_miss(str(level), LEVELS)
             raise UsageError(f"{level!r} is not a level: use one of {known}{meant}")
+        if isinstance(allow, str):
+            raise UsageError(f"allow must be a list of grants; write [{allow!r}]")
         self.level = level
         self.base = os.path.realpath(base)
         self.grants = tuple(Grant.parse(text, self.base) for text in (*LEVELS[level], *allow))

@@ -39,6 +39,14 @@ class Parser(argparse.ArgumentParser):
             self.error(f"{given!r} is not known here{meant}")
         return found, unknown
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        known = list(action.choices or ())
+        if action.dest == "command" and value not in known:
+            run = f"; did you mean llmspell run {value}?"
+            meant = run if os.path.exists(value) else near_miss(value, known)
+            self.error(f"{value!r} is no command: use one of {', '.join(known)}{meant}")
+        super()._check_value(action, value)
+
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+from typing import Any
 
 from ..capability import Capability
 from ..typespec import AnyOf, HandleOf, ListOf, MapOf, Nothing, Record, Type
@@ -32,11 +35,29 @@ def page() -> str:
     out.append("## Records\n")
     for record in walk.records():
         out.append(f"### {record.name}\n")
+        usual = defaults(record.cls)
         for field in record.fields:
             name = field.name if field.required else f"[{field.name}]"
-            out.append(f"- `{name}` ({describe(field.type)}): {field.doc}")
+            doc = field.doc
+            if field.name in usual and "default" not in doc:
+                doc = f"{doc.removesuffix('.')}; {usual[field.name]} by default."
+            out.append(f"- `{name}` ({describe(field.type)}): {doc}")
         out.append("")
     return "\n".join(out).rstrip() + "\n"
+
+
+def defaults(cls: type) -> dict[str, str]:
+    """The fields that are something where they are left out, and what, as JSON writes it."""
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return {
+        field.name: _shown(field.default)
+        for field in fields
+        if isinstance(field.default, str | int | float) and field.default
+    }
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)
 
 
 def function(item: Capability) -> list[str]:

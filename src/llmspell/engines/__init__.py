@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
-from ..errors import UsageError
+from ..errors import UsageError, near_miss
 from .base import Engine
 
 ENGINES = {
@@ -40,7 +40,8 @@ def engine(name: str, machine_code: bool = True) -> Engine:
     machine_code: whether it may make any; a locked-down process must not.
     """
     if name not in ENGINES:
-        raise UsageError(f"{name!r} is not an engine: use one of {', '.join(ENGINES)}")
+        known, meant = ", ".join(ENGINES), near_miss(name, ENGINES)
+        raise UsageError(f"{name!r} is not an engine: use one of {known}{meant}")
     module, cls = ENGINES[name]
     made: Engine = getattr(importlib.import_module(f".{module}", __package__), cls)(
         name, machine_code

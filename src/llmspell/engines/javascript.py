@@ -59,6 +59,10 @@ class JavaScriptEngine:
         if len(source) > MAX_SOURCE:
             told = f"the source is larger than {MAX_SOURCE} bytes"
             raise ScriptSyntaxError(told, frames=(Frame(name, 1),))
+        before, nul, _ = source.partition("\0")
+        if nul:  # the VM takes sources that end there
+            line = before.count("\n") + 1
+            raise ScriptSyntaxError("the source holds a NUL byte", frames=(Frame(name, line),))
         code = "//" + source[2:] if source.startswith("#!") else source
         if self.name == "typescript" or name.endswith(TYPED):
             from .typescript import blanked

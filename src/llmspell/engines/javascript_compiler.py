@@ -31,6 +31,10 @@ CHECKED = 64 * 1024 * 1024
 """Bytes that parsing a program may take."""
 
 
+OURS = re.compile(r"Unexpected (?:string|token 'import')|expecting ';'")
+"""How the VM speaks of the import that `check` puts behind a program."""
+
+
 class Checker(Host):
     """Lets no module be found: what is checked must not run."""
 
@@ -49,5 +53,8 @@ def check(vm: Vm, code: str, name: str) -> None:
         return
     found = re.search(r":([0-9]+):[0-9]+\)?$", stack.split("\n")[0]) if stack else None
     last = code.count("\n") + 1
-    line = min(int(found[1]), last) if found else 1
+    line = int(found[1]) if found else 1
+    if line > last and OURS.fullmatch(message):
+        message = "unexpected end of the program"
+    line = min(line, last)
     raise ScriptSyntaxError(message, frames=(Frame(name, line),))

@@ -69,8 +69,9 @@ class TengoEngine:
 
     def compile(self, source: str, name: str) -> Chunk:
         """Compiles to Lua and puts the safepoints in. Its words are what it imports and lacks."""
+        code = "//" + source[2:] if source.startswith("#!") else source
         try:
-            made = tengo.compile_source(source, name)
+            made = tengo.compile_source(code, name)
         except tengo.TengoSyntaxError as error:
             raise _told(error) from None
         try:

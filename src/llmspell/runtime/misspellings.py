@@ -23,16 +23,20 @@ METHOD = re.compile(r"([A-Za-z_]\w*|[)\]])\s*[.:]\s*([A-Za-z_]\w*)\s*\(")
 LONGEST_LINE = 1000
 """Characters of a source line that is read."""
 
+LONGEST_SOURCE = 64 * 1024
+"""Characters of a source that is searched for names of the script's own."""
+
 GLOBALS = frozenset({"async", "await", "parallel", "params", "print", "promise", "spawn"})
 """What every language has beside the namespaces and what they give."""
 
 
 def add_advice(
-    error: LlmspellError, names: Mapping[str, Signature], engine: Engine
+    error: LlmspellError, names: Mapping[str, Signature], engine: Engine, source: str = ""
 ) -> LlmspellError:
     """The error, whose message tells what may have been meant, if that is known.
 
     names: the functions there are, such as "llm.generate".
+    source: the file the error is of.
     """
     line = error.source_line
     if isinstance(error, ScriptError) and len(line) <= LONGEST_LINE:
@@ -42,7 +46,7 @@ def add_advice(
         elif RETURN_OUTSIDE.search(error.message):
             advice = "; what a spell gives is what it exports"
         elif NOTHING_THERE.search(error.message):
-            advice = _advice(line, names, in_camel)
+            advice = _advice(line, names, in_camel, source[:LONGEST_SOURCE])
             if not advice and NO_METHOD.search(error.message):
                 advice = _of_handles(line, names, in_camel)
         _append(error, advice)
@@ -66,7 +70,18 @@ def _globals(names: Mapping[str, Signature]) -> frozenset[str]:
     return GLOBALS | aliases | {name.partition(".")[0] for name in names}
 
 
-def _advice(line: str, names: Iterable[str], in_camel: bool) -> str:
+def _own(name: str, source: str) -> bool:
+    """Whether a script seems to have a variable or parameter called like a namespace."""
+    declared = (
+        rf"\b(?:local|const|let|var|func|function|for)\b[^\n=;]{{0,200}}\b{name}\b"
+        r"(?!\s{0,9}(?:[.]|:\s{0,9}\w{1,99}\s{0,9}\())"
+    )
+    arrow = rf"\b{name}\b[^()\n]{{0,100}}\)?\s{{0,9}}=>"
+    defined = rf"\b{name}\s{{0,9}}:=(?!\s{{0,9}}import\b)"
+    return any(re.search(form, source) for form in (declared, arrow, defined))
+
+
+def _advice(line: str, names: Iterable[str], in_camel: bool, source: str) -> str:
     members: dict[str, set[str]] = {}
     for name in names:
         namespace, _, verb = name.rpartition(".")
@@ -74,7 +89,9 @@ def _advice(line: str, names: Iterable[str], in_camel: bool) -> str:
         outer, _, inner = namespace.rpartition(".")
         members.setdefault(outer, set()).add(inner)
     for path in PATH.findall(line):
-        namespace = ""
+        namespace, first = "", path.partition(".")[0]
+        if first in members[""] and _own(first, source):
+            continue
         for part in path.split("."):
             known = members.get(namespace, set())
             if namespace and known and part not in known:

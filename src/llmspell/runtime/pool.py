@@ -167,6 +167,8 @@ class Pool:
         """A pool, or the numbers of one."""
         if isinstance(given, Pool):
             return given
+        if not isinstance(given, Mapping):
+            raise UsageError(f"pool must be a Pool or its numbers, got {type(given).__name__}")
         try:
             return cls(**given)
         except TypeError:

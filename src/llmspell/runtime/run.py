@@ -26,6 +26,7 @@ from ..host.context import Context
 from ..limits import Limits, Meter
 from ..spells.program import Program
 from ..values import MAX_DEPTH, CannotCross, decode, encode, refuse_references
+from .arguments import check
 from .driver import Driver
 from .gate import Gate
 from .journal import new_seed
@@ -53,6 +54,7 @@ class Run:
         keeping: Keeping | None = None,
         inside: Nest | None = None,
     ) -> None:
+        check(params=params)
         self._program = program
         self._session = session
         self._inside = inside
@@ -331,7 +333,8 @@ class Run:
         from .misspellings import add_advice
 
         locate(error, self._sources, self._hide.data)
-        return add_advice(error, self._session.names, self._engine)
+        source = self._sources.get(error.file, "")
+        return add_advice(error, self._session.names, self._engine, source)
 
     def _write(self, text: str) -> None:
         text = self._hide.text(text)
@@ -370,6 +373,9 @@ class Run:
 def engine_for(chosen: str | Engine, isolation: str) -> Engine:
     """The engine of a name, isolated or not; one that was given is taken as it is."""
     if not isinstance(chosen, str):
+        if not hasattr(chosen, "isolate"):
+            kind = type(chosen).__name__
+            raise UsageError(f"engine must be the name of an engine, or an engine, got {kind}")
         return chosen
     if isolation == "none":
         return engine(chosen)

@@ -22,6 +22,7 @@ from ..host.settings import Environment, Settings
 from ..limits import LEVEL_LIMITS, Tenant
 from ..policy import ISOLATIONS, Policy
 from ..spells.program import Program
+from .arguments import check
 from .cache import ChunkCache, shared
 from .catalogue import builtin_tools, names, preload_namespaces, selection
 from .gate import CallRecord
@@ -130,6 +131,12 @@ class Session:
         record: str | os.PathLike[str] | None = None,
         replay: str | os.PathLike[str] | None = None,
     ) -> None:
+        check(
+            functions=functions, hooks=hooks, tool_rules=tool_rules, modules=modules,
+            models=models, require=require, tools=tools, tenant=tenant, settings=settings,
+            model=model, seed=seed, approve=approve, output=output, log=log, notify=notify,
+            on_call=on_call, on_warning=on_warning, on_lifecycle=on_lifecycle,
+        )  # fmt: skip
         self.policy = Policy(level, allow, os.fspath(folder))
         self.limits = LEVEL_LIMITS[level].updated(limits or {})
         self.tenant = tenant

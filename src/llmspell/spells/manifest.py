@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from ..errors import BadArgument, FileFailure, ManifestError
+from ..engines import ENGINES
+from ..errors import BadArgument, FileFailure, ManifestError, near_miss
 from ..host.formats import yaml
 from ..host.sources import Sources
 from ..policy import Isolation
@@ -66,6 +67,11 @@ class Manifest:
             raise ManifestError(f"cannot read {path}: {error.strerror}") from None
         except (BadArgument, FileFailure, Misfit) as error:
             raise ManifestError(f"{path}: {error}") from None
+        if told.engine is not None and told.engine not in ENGINES:
+            known, meant = ", ".join(ENGINES), near_miss(told.engine, ENGINES)
+            raise ManifestError(
+                f"{path}: {told.engine!r} is not an engine: use one of {known}{meant}"
+            )
         if told.entry is None:
             return told
         entry = os.path.normpath(told.entry)

@@ -33,6 +33,8 @@ class Program(NamedTuple):
         if isinstance(source_or_path, os.PathLike):
             return cls.read(os.fspath(source_or_path), files)
         text = source_or_path
+        if not isinstance(text, str):
+            raise UsageError(f"a spell must be text or a path, got {type(text).__name__}")
         if "\n" not in text and len(text) < 1024:
             name = os.path.basename(text)
             if os.path.splitext(name)[1] in SUFFIXES and " " not in name:
