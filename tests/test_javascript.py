@@ -586,6 +586,28 @@ TREE = {
 }
 
 
+@pytest.mark.parametrize("isolation", ["none", "process"])
+@pytest.mark.parametrize(
+    ("source", "line", "told"),
+    [
+        ('generate();\nimport { generat } from "llmspell:llm";', 2, "did you mean generate?"),
+        ('import llm, {\n  complete,\n  generat as g,\n} from "llmspell:llm";', 3, "no generat;"),
+        ('import { a } from "./own.js";\nimport {\n  b } from "./own.js";', 3, "/own.js'"),
+        ('const own = 1;\nimport whole from "./own.js";', 2, "'default'"),
+    ],
+)
+def test_a_name_that_a_module_lacks_is_told_where_it_is_imported(
+    isolation: str, source: str, line: int, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.js").write_text("export const a = 1;")
+    (tmp_path / "spell.js").write_text(source)
+    session = llmspell.Session(isolation=isolation, folder=tmp_path)
+    error = session.attempt_sync(tmp_path / "spell.js").error
+    assert isinstance(error, ScriptRuntimeError)
+    assert (Path(error.file).name, error.line) == ("spell.js", line)
+    assert told in error.message
+
+
 @pytest.mark.parametrize("suffix", ["js", "ts"])
 def test_what_is_imported_is_beside_its_importer(tmp_path: Path, suffix: str) -> None:
     for name, text in TREE.items():

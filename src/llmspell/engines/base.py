@@ -36,6 +36,11 @@ UNKNOWN_NAME = re.compile(
 )
 """How they say that a name stands for nothing."""
 
+NOT_EXPORTED = re.compile(
+    r"Could not find export '([^']{0,200})' in module '((?:llmspell:(\w+))?.{0,1000})'"
+)
+"""How they say that a module lacks a name; the last is the namespace it stands for, if one."""
+
 RETURN_OUTSIDE = re.compile(r"^return not (?:in a|allowed outside) function")
 """How they say that a program is no function, where `export` gives its result."""
 

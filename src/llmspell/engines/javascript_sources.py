@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ..errors import (
@@ -20,12 +21,15 @@ from ..errors import (
     ScriptSyntaxError,
 )
 from ..values import MAX_BYTES, decode
-from .base import Compile, Ended, camel
+from .base import NOT_EXPORTED, Compile, Ended, camel
 
 SUFFIXES = (".js", ".mjs", ".ts", ".mts")
 
 BUILT_IN = "llmspell:"
 """What the names of the modules that stand for namespaces begin with."""
+
+FOUND = 1000
+"""How often a name is looked for in a source."""
 
 
 def built_in(names: Iterable[str]) -> dict[str, str]:
@@ -145,6 +149,8 @@ class Sources:
         message = report["message"]
         if (module := report.get("module")) in self._refused:
             return self._not_loaded(module)
+        if not frames and (lacking := NOT_EXPORTED.search(message)):
+            frames = self._importing(lacking[1]) or self._wanting(lacking[2])
         if report["kind"] == "error" or report.get("class") == ScriptFailure.__name__:
             return ScriptRuntimeError(message, frames=frames)
         capability = report.get("capability", "")
@@ -162,21 +168,42 @@ class Sources:
 
     def _not_loaded(self, name: str) -> LlmspellError:
         """The error of an import: why the module could not be had, and where it was wanted."""
-        wanted = re.compile(
-            rf"""["'](\./|\.\./|[^"']*/)?{re.escape(posixpath.basename(name))}["']"""
-        )
-        frames = tuple(
-            Frame(self._shown.get(importer, importer), line)
-            for importer, code in self.texts.items()
-            for line, text in enumerate(code.split("\n"), 1)
-            if wanted.search(text)
-        )[:1]
+        frames = self._wanting(name)
         error = self._refused[name]
         if isinstance(error, ScriptSyntaxError):
             error.frames += frames
             return error
         assert isinstance(error, CapabilityError)
         return type(error)(error.message, code=error.code, capability="import", frames=frames)
+
+    def _wanting(self, module: str) -> tuple[Frame, ...]:
+        """Where a module is imported."""
+        wanted = re.compile(
+            rf"""["'](\./|\.\./|[^"']*/)?{re.escape(posixpath.basename(module))}["']"""
+        )
+        return tuple(
+            Frame(self._shown.get(importer, importer), line)
+            for importer, code in self.texts.items()
+            for line, text in enumerate(code.split("\n"), 1)
+            if wanted.search(text)
+        )[:1]
+
+    def _importing(self, name: str) -> tuple[Frame, ...]:
+        """Where a name is imported."""
+        places = (
+            Frame(self._shown.get(importer, importer), code.count("\n", 0, at) + 1)
+            for importer, code in self.texts.items()
+            for at in _imported(name, code)
+        )
+        return tuple(islice(places, 1))
+
+
+def _imported(name: str, code: str) -> Iterator[int]:
+    """Where a source seems to import a name in braces."""
+    for found in islice(re.finditer(rf"\b{re.escape(name)}\b", code), FOUND):
+        before = code[max(0, found.start() - 1000) : found.start()].rpartition("{")[0]
+        if before.rstrip().endswith(("import", ",")) and "import" in before:
+            yield found.start()
 
 
 def ended(number: int, value: bytes) -> Ended:

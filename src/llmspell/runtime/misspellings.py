@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ..engines.base import (
     NO_METHOD,
+    NOT_EXPORTED,
     NOTHING_THERE,
     RETURN_OUTSIDE,
     UNKNOWN_NAME,
@@ -45,6 +46,8 @@ def add_advice(
             advice = near_miss(next(filter(None, unknown.groups())), _globals(names))
         elif RETURN_OUTSIDE.search(error.message):
             advice = "; what a spell gives is what it exports"
+        elif (lacking := NOT_EXPORTED.search(error.message)) and lacking[3]:
+            advice = _advice(f"{lacking[3]}.{lacking[1]}", names, in_camel, "")
         elif NOTHING_THERE.search(error.message):
             advice = _advice(line, names, in_camel, source[:LONGEST_SOURCE])
             if not advice and NO_METHOD.search(error.message):
