@@ -137,6 +137,38 @@ def test_a_float_beyond_what_there_is_is_an_error_of_the_program(source: str) ->
         run_sync(source, engine="tengo")
 
 
+ROWS = [
+    ("export " + "+".join(["a_rather_long_number"] * 45_000), None),
+    ("if " + "&&".join(["a_rather_long_number"] * 45_000) + " {}", "the program is too large"),
+    ("export " + "/".join(["a_rather_long_number"] * 45_000), "more than 150 operators in a row"),
+    (
+        "s := `x`\nexport s+" + "+".join(["`long text`"] * 45_000),
+        "more than 150 operators in a row",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "complaint"), ROWS, ids=["sum", "and", "quotient", "text"])
+def test_a_row_of_operators_takes_time_by_its_length(row: str, complaint: str | None) -> None:
+    source = "a_rather_long_number := 1\n" + row
+    began = time.monotonic()
+    if complaint is None:
+        assert engine("tengo").compile(source, "spell").code
+    else:
+        with pytest.raises(ScriptSyntaxError, match=complaint) as caught:
+            engine("tengo").compile(source, "spell")
+        if "row" in complaint:  # of Lua's own bounds, only some have a line
+            assert caught.value.frames[0].line == source.count("\n") + 1
+    assert time.monotonic() - began < 2  # it took ten times as long
+
+
+@pytest.mark.parametrize("op", ["+", "*", "/", "%", "<<", "&^", "==", "&&", "||"])
+def test_a_row_of_operators_is_worked_out_from_the_left(op: str) -> None:
+    source = f"x := 1\ny := x{f' {op} x' * 140}\nz := x\n"
+    step = f"for i := 0; i < 140; i++ {{ z = z {op} x }}"
+    assert run_sync(f"{source}{step}\nexport y == z", engine="tengo").value is True
+
+
 def test_what_is_not_closed_is_looked_for_once() -> None:
     began = time.process_time()
     with pytest.raises(ScriptSyntaxError, match="comment not terminated"):

@@ -47,15 +47,15 @@ def compile_source(source: str, name: str, result: str = "result") -> Compiled:
     try:
         program = parse(source, name, result)
         infer(program.symbols, program.result)
-        code = _Emitter(program, name).chunk()
+        code = _Emitter(program, source, name).chunk()
     except RecursionError:
         raise TengoSyntaxError("Parse", "nested too deep", name, 1, 1) from None
     return Compiled(code, program.free, program.imports)
 
 
 class _Emitter(Expressions):
-    def __init__(self, program: Any, name: str) -> None:
-        super().__init__(program, name)
+    def __init__(self, program: Any, source: str, name: str) -> None:
+        super().__init__(program, source, name)
         self.pushes: list[tuple[Symbol, str, str]] = []
 
     def chunk(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from . import ast
 from .ast import Array, Binary, Builtin, Call, Free, Func, Ident, Index, Literal, Map, Slice
 from .kinds import binary_kind, call_kind, join
+from .lexer import problem
 from .names import IDENTIFIER, KEYWORDS, Names
 
 MAX_ARGS = 40
@@ -20,6 +21,12 @@ MAX_FREE = 15
 """Names of the host that are variables of Lua."""
 MAX_JOINED = 40
 """Operators in a row that Lua's parser would nest."""
+MAX_NESTED = 150
+"""Operators in a row each of which is a call or bracket around all that is before it."""
+FOLD = 400
+"""Characters of Lua that a row of operators may have before they are put aside."""
+FOLDED = "\4"
+"""Stands for what is put aside."""
 
 OR, AND, COMPARE, BOR, XOR, BAND, SHIFT, CONCAT, ADD, MUL, UNARY, ATOM = range(1, 13)
 NATIVE = {
@@ -110,6 +117,25 @@ def _balanced(op: str, sides: list[Any]) -> Any:
     half = len(sides) // 2
     left, right = _balanced(op, sides[:half]), _balanced(op, sides[half:])
     return Binary(left.place, left.line, op, left, right)
+
+
+def fold(text: str, folded: list[str]) -> str:
+    """What stands for a long beginning of a row, of which each operator would make a copy."""
+    if len(text) <= FOLD:
+        return text
+    folded.append(text)
+    return FOLDED
+
+
+def unfolded(text: str, folded: list[str]) -> str:
+    """A row of operators as one text."""
+    ends: list[str] = []
+    starts: list[str] = []
+    for part in (text, *reversed(folded)):
+        start, _, end = part.partition(FOLDED)
+        starts.append(start)
+        ends.append(end)
+    return "".join([*starts, *reversed(ends)])
 
 
 class Expressions(Names):
@@ -234,7 +260,8 @@ class Expressions(Names):
         left: Text = self.expr(node, kept)
         if kept and moves(node) and acts(spine[-1].right):
             left = copied(left)
-        joined = 0
+        joined, nested = 0, 0
+        folded: list[str] = []
         for part in reversed(spine):
             op = part.op
             right: Text = self.expr(part.right, op not in ("&&", "||"))
@@ -242,7 +269,12 @@ class Expressions(Names):
             joined = joined + 1 if left[1] in (CONCAT, AND, OR) else 0
             if joined >= MAX_JOINED:
                 left, joined = (f"({left[0]})", UNARY, left[2]), 0
-        return left
+            nested += left[1] in (UNARY, ATOM)
+            if nested > MAX_NESTED:
+                reason = f"more than {MAX_NESTED} operators in a row that nest"
+                raise problem("Compile", reason, *self.read, part.place)
+            left = (fold(left[0], folded), left[1], left[2])
+        return (unfolded(left[0], folded), left[1], left[2]) if folded else left
 
     def operate(self, op: str, left: Text, right: Text) -> Text:
         (a, ap, ak), (b, bp, bk) = left, right
@@ -324,6 +356,7 @@ class Expressions(Names):
                 spine.append(node)
                 node = node.left
             text, prec = self.condition(node)
+            folded: list[str] = []
             for joined, part in enumerate(reversed(spine), 1):
                 right, right_prec = self.condition(part.right)
                 own = AND if part.op == "&&" else OR
@@ -332,7 +365,8 @@ class Expressions(Names):
                 text, prec = f"{text} {'and' if own == AND else 'or'} {right}", own
                 if joined % MAX_JOINED == 0:
                     text, prec = f"({text})", UNARY
-            return text, prec
+                text = fold(text, folded)
+            return unfolded(text, folded), prec
         text, prec, kind = self.expr(node, True)
         if kind == "b":
             return text, prec

@@ -46,8 +46,9 @@ MAX_NAME = 59
 class Names:
     """What is declared where, what of the runtime is used, and on which line the output is."""
 
-    def __init__(self, program: Program, name: str) -> None:
+    def __init__(self, program: Program, source: str, name: str) -> None:
         self.program = program
+        self.read = source, name
         self.name = name.encode()[:MAX_NAME]
         self.out: list[str] = []
         self.line = 1
