@@ -1,16 +1,20 @@
-"""This unit ends tasks, and names what goes on at the same time.
+"""This unit ends tasks, does jobs together, and names what goes on at the same time.
 
 ended(tasks)    cancels them, and returns when every one is over
+end(tasks)      the same, and raises the limit that one of them reached
+together(jobs)  does jobs at the same time, so many at once
 strand(name)    what is done within is a strand of its own
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+
+from ..errors import LimitExceeded
 
 STRAND: ContextVar[str] = ContextVar("STRAND", default="")
 """Which of the things that go on for one call of a script this is, such as the step of a workflow.
@@ -50,3 +54,27 @@ async def ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
             task.exception()  # or asyncio tells of one that nobody has looked at
     if cancelled is not None:
         raise cancelled
+
+
+async def together(jobs: Sequence[Callable[[], Awaitable[Any]]], most: int) -> None:
+    """Does jobs at the same time, `most` of them at once. The first failure ends the others."""
+    left = iter(jobs)
+
+    async def worker() -> None:
+        for job in left:
+            await job()
+
+    workers = [asyncio.create_task(worker()) for _ in range(min(most, len(jobs)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        await end(workers)
+
+
+async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancels what still runs, and waits for it. Raises the limit that one of them reached."""
+    given = list(tasks)
+    await ended(given)
+    for task in given:
+        if not task.cancelled() and isinstance(error := task.exception(), LimitExceeded):
+            raise error  # which the failure of another must not hide

@@ -116,12 +116,14 @@ def _page(tool: Tool) -> str:
         for name, schema in properties.items():
             lines.append(_row(name, schema, name in required))
         lines.append("")
-    lines += [f"- {text}" for text in facts.constraints or ()]
+    lines += [f"- {_line(text)}" for text in facts.constraints or ()]
     for example in facts.examples or ():
         call = json.dumps(example.args, ensure_ascii=False, default=str)
         gives = json.dumps(example.result, ensure_ascii=False, default=str)
-        lines += ["", *filter(None, [example.description]), f"    {tool.name} {call} -> {gives}"]
-    lines += [f"- On `{code}`: {text}" for code, text in (facts.error_guidance or {}).items()]
+        about = filter(None, [_line(example.description or "")])
+        lines += ["", *about, f"    {tool.name} {call} -> {gives}"]
+    for code, text in (facts.error_guidance or {}).items():
+        lines.append(f"- On `{_line(code)}`: {_line(text)}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -131,7 +133,11 @@ def _row(name: str, schema: Any, required: bool) -> str:
     kinds = kinds if isinstance(kinds, list) else [kinds]
     if isinstance(choices := schema.get("enum"), list):
         kinds = [json.dumps(choice, ensure_ascii=False, default=str) for choice in choices]
-    kind = " or ".join(map(str, kinds)).replace("|", "\\|")
-    text = str(schema.get("description", "")).replace("|", "\\|").replace("\n", " ")
-    cell = name.replace("|", "\\|")
+    texts = (name, " or ".join(map(str, kinds)), str(schema.get("description", "")))
+    cell, kind, text = (_line(text).replace("|", "\\|") for text in texts)
     return f"| {cell} | {kind} | {'yes' if required else 'no'} | {text} |"
+
+
+def _line(text: str) -> str:
+    """Text that cannot leave its row or item."""
+    return " ".join(text.splitlines())

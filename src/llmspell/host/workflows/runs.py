@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from graphlib import TopologicalSorter
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from ... import records
-from ...errors import CapabilityError, HostFailure, LimitExceeded
+from ...errors import CapabilityError, HostFailure
 from ...values import FunctionRef, Handle
 from ..errors import run
 from ..formats import templates
-from ..tasks import ended, strand
+from ..tasks import end, strand, together
 from .records import Body, Plan, Step, StepSpec, weight
 from .steps import MAX_ITERATIONS
 from .values import Frame, Outcome, Values
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 MAX_STATE = 16 * 1024 * 1024
 """Bytes of the input, the variables and all outputs of a run, about."""
+
+LARGE = 64 * 1024
+"""Bytes that take time to hand over: functions that are given more begin one after another."""
 
 ITERATIONS = 100
 PARALLEL = 8
@@ -108,6 +111,7 @@ class Execution:
         self._held: dict[str, int] = {}
         self._told: WeakSet[CapabilityError] = WeakSet()
         self._size = 0
+        self._large = asyncio.Lock()
 
     async def whole(self) -> Any:
         """Runs it. Gives its output; raises the failure of a step that ended it."""
@@ -445,7 +449,16 @@ class Execution:
             "variables": self.values.variables,
         }
         words = ("item", "index", "iteration")
-        return await run(function, told | {w: frame.words[w] for w in words if w in frame.words})
+        told |= {w: frame.words[w] for w in words if w in frame.words}
+        if (size := self._size) <= LARGE:
+            return await run(function, told)
+        async with self._large:
+            await asyncio.sleep(0)
+        try:
+            self.ctx.meter.hold(size)
+            return await run(function, told)
+        finally:
+            self.ctx.meter.hold(-size)
 
     async def approval(self, spec: StepSpec, frame: Frame) -> Any:
         """Waits until somebody agrees. Raises HostFailure(code="not_approved")."""
@@ -473,27 +486,3 @@ class Execution:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else templates.shown(value)
-
-
-async def together(jobs: Sequence[Callable[[], Awaitable[Any]]], most: int) -> None:
-    """Does jobs at the same time, `most` of them at once. The first failure ends the others."""
-    left = iter(jobs)
-
-    async def worker() -> None:
-        for job in left:
-            await job()
-
-    workers = [asyncio.create_task(worker()) for _ in range(min(most, len(jobs)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        await end(workers)
-
-
-async def end(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancels what still runs, and waits for it. Raises the limit that one of them reached."""
-    given = list(tasks)
-    await ended(given)
-    for task in given:
-        if not task.cancelled() and isinstance(error := task.exception(), LimitExceeded):
-            raise error  # which the failure of another must not hide

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...errors import BadArgument, Cancelled, CapabilityError, HostFailure, NotFound, near_miss
 from ...values import FunctionRef, Handle, kind_of
 from ..formats import documents, yaml
+from ..tasks import end
 from .pictures import mermaid
 from .records import Plan, weight
-from .runs import Execution, RunOptions, WorkflowEvent, end
+from .runs import Execution, RunOptions, WorkflowEvent
 from .steps import ID, MAX_SIZE, read
 from .values import Outcome
 
