@@ -322,6 +322,16 @@ def test_a_namespace_that_is_used_is_not_taken_for_the_scripts_own(
         llmspell.run_sync(source, engine=engine)
 
 
+def test_names_of_the_scripts_own_are_looked_for_in_short_time() -> None:
+    used = ",".join(["log.info"] * 80 + ["llm.modles"])
+    source = f"local llm, none = llm, {{}}\nlocal _ = {{{used}}}, none.x()\n"
+    session = llmspell.Session()
+    began = thread_time()
+    error = session.attempt_sync(source + "--" + "log          " * 4800).error
+    assert error is not None and "did you mean" not in error.message
+    assert thread_time() - began < 0.5
+
+
 def test_a_long_line_is_not_searched_for_misspellings() -> None:
     with pytest.raises(ScriptRuntimeError) as caught:
         llmspell.run_sync("llm.x() --" + " and so on" * 100)

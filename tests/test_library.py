@@ -297,7 +297,10 @@ def test_what_makes_no_sense_is_a_usage_error(given: dict[str, Any]) -> None:
         ({"approve": True}, "approve must be a function, got bool"),
         ({"output": []}, "output must be a function, got list"),
         ({"pool": 3}, "pool must be a Pool or its numbers, got int"),
-        ({"seed": "7"}, "seed must be an integer, got str"),
+        ({"seed": "7"}, "seed must be an integer from 0 to 2147483647, got str"),
+        ({"seed": True}, "seed must be an integer from 0 to 2147483647"),
+        ({"seed": -1}, "seed must be an integer from 0 to 2147483647"),
+        ({"seed": 2**31}, "seed must be an integer from 0 to 2147483647"),
     ],
     ids=str,
 )

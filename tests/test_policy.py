@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -386,10 +387,10 @@ def test_a_malformed_grant_is_refused_with_the_kinds_there_are(text: str) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_after_the_colon_is_no_grant_for_all(kind: str) -> None:
-    for text in (f"{kind}:", f"!{kind}:"):
+    for meant in (kind, f"!{kind}"):
         with pytest.raises(UsageError) as caught:
-            Policy("untrusted", [text], BASE)
-        told = f"{text!r} is not a grant: write {kind}:{RESOURCES[kind]}, or {kind} for all"
+            Policy("untrusted", [f"{meant}:"], BASE)
+        told = f"'{meant}:' is not a grant: write {meant}:{RESOURCES[kind]}, or {meant} for all"
         assert str(caught.value) == told
 
 
@@ -399,14 +400,28 @@ def test_nothing_after_the_colon_is_no_grant_for_all(kind: str) -> None:
         ("net:https://api.example.com", "net:api.example.com"),
         ("net:http://127.0.0.1:8080/v1", "net:127.0.0.1:8080"),
         ("net:example.org/page", "net:example.org"),
-        ("!net:https://example.org/", "net:example.org"),
+        ("!net:https://example.org/", "!net:example.org"),
         ("net:https://", "net:HOST"),
+        ("net:example.org/8", "net:example.org"),
     ],
 )
 def test_an_address_of_the_web_is_no_grant_for_its_host(text: str, meant: str) -> None:
     with pytest.raises(UsageError) as caught:
         Policy("trusted", [text], BASE)
     assert str(caught.value).endswith(f"write {meant}")
+
+
+@pytest.mark.parametrize("text", ["net:10.0.0.0/8", "!net:10.0.0.0/8", "!net:[fc00::]/7"])
+def test_a_range_of_addresses_is_no_grant_for_its_first(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        Policy("trusted", [text], BASE)
+    assert str(caught.value).endswith("it names a range of addresses, not a host; name each")
+
+
+@pytest.mark.parametrize("wrong", [{"allow": None}, {"allow": 5}, {"level": []}], ids=str)
+def test_what_is_no_grants_and_no_level(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"must be a list of grants|is not a level"):
+        Policy(**{"level": "trusted", **wrong})
 
 
 def test_grants_are_read_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import traceback
 from collections.abc import Callable
 from threading import Thread
 from typing import Any
@@ -101,6 +102,19 @@ def test_a_page_is_made_text_in_pieces(charset: str, text: str) -> None:
     assert asyncio.run(main()) == text
 
 
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("utf-16", "a page".encode("utf-16-le")),  # without a mark of the order of its bytes
+        ("iso-2022-kr", b"a" * (PIECE - 12) + b"\x1b$" + b"(" * 30),
+    ],
+)
+def test_what_cannot_be_made_text_in_pieces_is_made_at_once(charset: str, body: bytes) -> None:
+    headers = {"content-type": f"text/plain; charset={charset}"}
+    page = asyncio.run(read_page("http://x/", headers, body))
+    assert page.text == body.decode(charset, "replace")
+
+
 def test_what_is_no_text_of_a_page_takes_many_turns() -> None:
     work: Callable[[], Any] = lambda: read_page(  # noqa: E731
         "http://x/", {"content-type": "text/plain"}, b"\xff" * (16 * PIECE)
@@ -112,6 +126,28 @@ def test_what_is_no_text_of_a_page_takes_many_turns() -> None:
         assert longest < 0.1
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("source", ["pcall(fs.read, '/')", "pcall(own.later)"])
+def test_what_the_program_handles_meanwhile_keeps_its_frames(source: str) -> None:
+    async def later() -> None:
+        """Fails in a while."""
+        await asyncio.sleep(0)
+        raise RuntimeError("later")
+
+    def gone() -> None:
+        raise LookupError("what the spell stands in for")
+
+    session = llmspell.Session(functions={"own.later": later})
+    try:
+        try:
+            gone()
+        except LookupError:
+            session.run_sync(source)
+            asyncio.run(session.run(source))
+            raise
+    except LookupError as error:
+        assert [frame.name for frame in traceback.extract_tb(error.__traceback__)][-1] == "gone"
 
 
 def test_a_failure_keeps_its_place_in_the_host_but_not_what_was_there() -> None:

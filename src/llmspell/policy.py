@@ -76,13 +76,15 @@ class Grant(NamedTuple):
         """Reads `kind:pattern`; file patterns are resolved against the folder `base`."""
         if not isinstance(text, str):
             raise UsageError(f"a grant must be text, got {type(text).__name__}")
-        kind, colon, pattern = text.removeprefix("!").partition(":")
+        mark = "!" if text.startswith("!") else ""
+        kind, colon, pattern = text.removeprefix(mark).partition(":")
         if kind not in KINDS:
             known, meant = ", ".join(KINDS), near_miss(kind, KINDS)
             raise UsageError(f"{text!r} is not a grant: the kind must be one of {known}{meant}")
         if colon and not pattern:  # a variable of a shell that is not set must not grant all
             raise UsageError(
-                f"{text!r} is not a grant: write {kind}:{RESOURCES[kind]}, or {kind} for all"
+                f"{text!r} is not a grant: write {mark}{kind}:{RESOURCES[kind]}, "
+                f"or {mark}{kind} for all"
             )
         if kind.startswith("fs"):
             path = os.path.normpath(os.path.join(base, os.path.expanduser(pattern or "/**")))
@@ -90,12 +92,12 @@ class Grant(NamedTuple):
         if kind == "net":
             if "/" in pattern:
                 host = pattern.rpartition("://")[2].partition("/")[0] or "HOST"
-                raise UsageError(
-                    f"{text!r} is not a grant: it names an address of the web, not a host; "
-                    f"write net:{host}"
-                )
-            pattern = _spelled(pattern, text.startswith("!"))
-        return cls(kind, pattern or "*", text.startswith("!"))
+                ranged = re.fullmatch(r"[^/]*/\d+", pattern) and literal(host.strip("[]"))
+                named = "a range of addresses" if ranged else "an address of the web"
+                meant = "name each" if ranged else f"write {mark}net:{host}"
+                raise UsageError(f"{text!r} is not a grant: it names {named}, not a host; {meant}")
+            pattern = _spelled(pattern, bool(mark))
+        return cls(kind, pattern or "*", bool(mark))
 
     def covers(self, kind: str, resource: str) -> bool:
         """Whether this grant speaks of `resource` (a real absolute path for files)."""
@@ -116,11 +118,13 @@ class Policy:
     """The grants of one run. Deny by default; a denying grant wins over any other."""
 
     def __init__(self, level: str, allow: Iterable[str] = (), base: str = ".") -> None:
-        if level not in LEVELS:
+        if not isinstance(level, str) or level not in LEVELS:
             known, meant = ", ".join(LEVELS), near_miss(str(level), LEVELS)
             raise UsageError(f"{level!r} is not a level: use one of {known}{meant}")
         if isinstance(allow, str):
             raise UsageError(f"allow must be a list of grants; write [{allow!r}]")
+        if not hasattr(allow, "__iter__"):
+            raise UsageError(f"allow must be a list of grants, got {type(allow).__name__}")
         self.level = level
         self.base = os.path.realpath(base)
         self.grants = tuple(Grant.parse(text, self.base) for text in (*LEVELS[level], *allow))

@@ -7,6 +7,7 @@ killed when it has ended, took too long, said too much, or when nobody waits for
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,9 @@ MAX_ARGUMENT = 100_000
 
 PASSED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "SYSTEMROOT")
 """The variables a program gets. Others may hold secrets, or change what a program does."""
+
+OF_THE_PROCESS = re.compile("/+(proc|dev)/")
+"""Where names lead to the folder of this process, and to what it has open."""
 
 UNDER_ITS_NAME = "import os, sys; os.execv(sys.argv[1], sys.argv[2:])"
 """Starts a program under the name it was called by. uvloop gives it that of its file, by which the
@@ -88,7 +92,7 @@ def located(argv: list[str], folder: str, demand: Callable[[str, str], None]) ->
         try:
             demand("exec", str(path))
         except Denied:
-            if os.path.isabs(name):
+            if os.path.isabs(name) and not OF_THE_PROCESS.match(os.path.normpath(name)):
                 raise
             # A script is not told where in the machine its folder is.
             raise Denied(f"no grant for exec where {name[:200]} leads") from None

@@ -13,13 +13,16 @@ MAPS = ("functions", "hooks", "tool_rules", "modules", "models", "params")
 CALLED = ("approve", "output", "log", "notify", "on_call", "on_warning", "on_lifecycle")
 LISTED = ("require", "tools")
 
+SEEDS = 2**31
+"""How many there are: engines take no others, nor do recordings and checkpoints."""
+
 KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(MAPS, (Mapping, "a mapping")),
     **dict.fromkeys(CALLED, (Callable, "a function")),
     "tenant": (Tenant, "a Tenant"),
     "settings": (Settings, "a Settings"),
     "model": (str, "text such as 'openai/gpt-6-luna'"),
-    "seed": (int, "an integer"),
+    "seed": (int, f"an integer from 0 to {SEEDS - 1}"),
 }
 """Arguments -> what they may be, and how that is called. None is left to the default."""
 
@@ -34,6 +37,9 @@ def check(**given: Any) -> None:
         kind, told = KINDS[name]
         if value is not None and not isinstance(value, kind):
             raise _wrong(name, told, value)
+    seed = given.get("seed")
+    if seed is not None and (isinstance(seed, bool) or not 0 <= seed < SEEDS):
+        raise UsageError(f"seed must be {KINDS['seed'][1]}")
     for module, source in (given.get("modules") or {}).items():
         if not isinstance(source, str):
             raise _wrong(f"modules[{module!r}]", "text", source)

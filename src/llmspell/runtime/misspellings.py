@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from ..engines.base import (
     NO_METHOD,
@@ -26,6 +27,14 @@ LONGEST_LINE = 1000
 
 LONGEST_SOURCE = 64 * 1024
 """Characters of a source that is searched for names of the script's own."""
+
+FOUND = 50
+"""How often such a name is looked at, each time with what is before and after it."""
+
+BEFORE = 200
+DECLARING = re.compile(r"\b(?:local|const|let|var|func|function|for)\b[^\n=;]*\Z")
+USED = re.compile(r"\s{0,9}(?:[.]|:\s{0,9}\w{1,99}\s{0,9}\()")
+TAKEN = re.compile(r"[^()\n]{0,100}\)?\s{0,9}=>|\s{0,9}:=(?!\s{0,9}import\b)")
 
 GLOBALS = frozenset({"async", "await", "parallel", "params", "print", "promise", "spawn"})
 """What every language has beside the namespaces and what they give."""
@@ -75,13 +84,13 @@ def _globals(names: Mapping[str, Signature]) -> frozenset[str]:
 
 def _own(name: str, source: str) -> bool:
     """Whether a script seems to have a variable or parameter called like a namespace."""
-    declared = (
-        rf"\b(?:local|const|let|var|func|function|for)\b[^\n=;]{{0,200}}\b{name}\b"
-        r"(?!\s{0,9}(?:[.]|:\s{0,9}\w{1,99}\s{0,9}\())"
-    )
-    arrow = rf"\b{name}\b[^()\n]{{0,100}}\)?\s{{0,9}}=>"
-    defined = rf"\b{name}\s{{0,9}}:=(?!\s{{0,9}}import\b)"
-    return any(re.search(form, source) for form in (declared, arrow, defined))
+    for found in islice(re.finditer(rf"\b{name}\b", source), FOUND):
+        start, end = found.span()
+        if TAKEN.match(source, end) or (
+            DECLARING.search(source, max(0, start - BEFORE), start) and not USED.match(source, end)
+        ):
+            return True
+    return False
 
 
 def _advice(line: str, names: Iterable[str], in_camel: bool, source: str) -> str:
@@ -91,13 +100,17 @@ def _advice(line: str, names: Iterable[str], in_camel: bool, source: str) -> str
         members.setdefault(namespace, set()).add(camel(verb) if in_camel else verb)
         outer, _, inner = namespace.rpartition(".")
         members.setdefault(outer, set()).add(inner)
+    own: set[str] = set()
     for path in PATH.findall(line):
         namespace, first = "", path.partition(".")[0]
-        if first in members[""] and _own(first, source):
+        if first in own:
             continue
         for part in path.split("."):
             known = members.get(namespace, set())
             if namespace and known and part not in known:
+                if _own(first, source):
+                    own.add(first)
+                    break
                 meant = near_miss(part, known) or f", it has {some_of(known)}"
                 return f"; {namespace} has no {part}{meant}"
             namespace = f"{namespace}.{part}".lstrip(".")

@@ -76,7 +76,8 @@ class Session:
     features: feature sets or namespaces to offer, such as "llm"; all there are by default.
     preload: namespaces or feature sets to import now and not at their first call.
     cache: where compiled programs are kept; sessions of a process share one by default.
-    seed: where the random numbers of every spell start; each run gets its own by default.
+    seed: where the random numbers of every spell start, from 0 to 2^31-1; each run gets its own
+        by default.
     model: "provider/model" to use where a spell names none.
     models: models of this program by name or pattern: {"acme/large": a pydantic-ai model}, or what
         answers in place of models: doubles as `testing` makes them.

@@ -6,6 +6,7 @@ A script may catch a hundred failures of a megabyte each, so only names and line
 
 from __future__ import annotations
 
+import sys
 from traceback import TracebackException
 
 from ..errors import CapabilityError
@@ -23,7 +24,8 @@ def settle(error: CapabilityError, kept: dict[str, CapabilityError]) -> None:
         kept[error.message] = error
         error.host_trace = TracebackException.from_exception(error, lookup_lines=False)
     behind: list[BaseException | None] = [error]
-    seen: set[int] = set()
+    # What the program handles while it runs the spell is behind every error, and is its own.
+    seen = {id(sys.exception())}
     while behind:
         each = behind.pop()
         if each is None or id(each) in seen:

@@ -111,7 +111,10 @@ async def _decode(body: bytes, charset: str, *, html: bool) -> str:
         r"(?i)(utf|us|iso|latin|windows|cp|koi8|shift|s?jis|euc|gb|big5|mac)[\w.:-]*", charset
     ):
         with contextlib.suppress(LookupError):
-            return await _in_pieces(body, charset)
+            try:
+                return await _in_pieces(body, charset)
+            except UnicodeError:  # some want a mark at the start, or no sequence cut in two
+                return body.decode(charset, "replace")
     return await _in_pieces(body, "utf-8")
 
 
