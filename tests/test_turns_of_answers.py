@@ -7,6 +7,7 @@ import gc
 import socket
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,6 +16,8 @@ import pytest
 import llmspell
 from llmspell.host.net.http import Http
 from llmspell.host.net.pages import PIECE, read_page
+from llmspell.host.tools.mcp_tools import tool_name
+from llmspell.values import decode, encode
 
 PIECES = 60_000
 
@@ -171,3 +174,90 @@ def test_a_failure_keeps_its_place_in_the_host_but_not_what_was_there() -> None:
     trace = error.host_error.host_trace
     assert trace is not None
     assert "in made" in "".join(trace.format())
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("agent.create{tools = names}", "there is no tool n1"),
+        ("tools.register('t', 'd', {}, print, {examples = maps})", "more than 1000 examples"),
+        ("agent.create{output = {type = same}}", "a list of 10000 types"),
+        ("sqlite.query('x.db', 'select 1', many)", "params must be at most 32766"),
+        ("llm.batch(names)", "requests must be at most 5000"),
+    ],
+)
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_much_that_is_refused_takes_no_turn_of_others(
+    isolation: str, script: str, told: str, tmp_path: Path
+) -> None:
+    source = """
+        local names, maps, many, same = {}, {}, {}, {}
+        for i = 1, 10000 do names[i], maps[i], same[i] = "n" .. i, {args = {}}, "a" end
+        for i = 1, 40000 do many[i] = i end
+    """
+    warm = """
+        agent.create{model = 'test/offline', output = {type = 'object'}}
+        pcall(agent.create, {tools = {'n'}}) pcall(llm.batch, {})
+    """
+
+    async def main() -> None:
+        allowed = ["llm", "tool:*", f"fs.read:{tmp_path}/**"]
+        async with llmspell.Session(isolation=isolation, allow=allowed, folder=tmp_path) as session:
+            await session.run(warm)
+            ended, longest = await _longest_turn(
+                asyncio.gather(session.run(source + script), return_exceptions=True)
+            )
+        assert told in str(ended[0])
+        assert longest < 0.1
+
+    asyncio.run(main())
+
+
+def test_slow_functions_of_the_program_have_a_turn_each() -> None:
+    def slow() -> None:
+        """Takes a while."""
+        from time import thread_time
+
+        until = thread_time() + 0.05
+        while thread_time() < until:
+            pass
+
+    async def main() -> None:
+        async with llmspell.Session(functions={"test.slow": slow}) as session:
+            await session.run("return 1")
+            _, longest = await _longest_turn(session.run("for i = 1, 6 do test.slow() end"))
+        assert longest < 0.13  # two at the start
+
+    asyncio.run(main())
+
+
+def test_the_name_of_a_tool_takes_no_longer_the_longer_its_file_is_called() -> None:
+    from time import thread_time
+
+    began = thread_time()
+    for _ in range(20):
+        assert tool_name("my_", "." * 900_000) == "my_" + "_" * 61
+    assert thread_time() - began < 0.1
+
+
+def test_the_parts_of_a_value_have_no_garbage_collected() -> None:
+    seen: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        seen.append(phase)
+
+    text = b"[" + b"[]," * 60_000 + b"1]"
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        value = decode(text)
+        read = list(seen)
+        seen.clear()
+        encode(value)
+        written = list(seen)
+    finally:
+        gc.callbacks.remove(note)
+    # Once at the end of it, when what is new is looked at.
+    assert len(read) <= 4
+    assert len(written) <= 4
+    assert gc.isenabled()

@@ -19,6 +19,7 @@ from operator import methodcaller
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .errors import UsageError
+from .garbage import unbroken
 
 BYTES_TAG = "\0bytes"
 HANDLE_TAG = "\0handle"
@@ -85,7 +86,7 @@ def encode(value: Any, path: str = "value", depth: int = MAX_DEPTH) -> bytes:
     if type(value) is float and value - value == 0.0:
         return repr(value).encode()
     try:
-        text = dumps(_plainer(value, depth)).encode()
+        text = unbroken(lambda: dumps(_plainer(value, depth))).encode()
     except _Refused as refused:
         raise CannotCross(path + "".join(reversed(refused.steps)), refused.reason) from None
     if len(text) > MAX_BYTES:
@@ -111,6 +112,9 @@ def reader(
     read_tagged: Callable[[str], Any] | None = None
 
     def read_text(text: bytes) -> Any:
+        return read_short(text) if len(text) < LONG else unbroken(read_short, text)
+
+    def read_short(text: bytes) -> Any:
         nonlocal read_tagged
         if text == b"[]":
             return []
@@ -278,7 +282,7 @@ def dumps(value: Any) -> str:
 def loads(text: str) -> Any:
     """Reads one value of compact JSON. Raises ValueError for anything else."""
     try:
-        value, end = scan(text, 0)
+        value, end = scan(text, 0) if len(text) < LONG else unbroken(scan, text, 0)
     except StopIteration:
         raise ValueError("the text form of a value was expected") from None
     if end != len(text):

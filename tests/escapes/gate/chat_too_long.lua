@@ -1,5 +1,5 @@
 -- attack: says more in a chat than a call may have
--- expect: error bad_argument: larger than
+-- expect: error bad_argument: larger than 3000000 characters
 -- limits: time=20
 -- allow: llm
 

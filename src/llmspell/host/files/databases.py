@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .files import Files
 
 MAX_ROWS = 10_000
+MAX_PARAMS = 32_766
+"""As many as a statement of SQLite has."""
+
 MAX_TIMEOUT = 10.0
 GRACE = 20.0
 """Seconds beyond its timeout until the process is killed: starting takes time on a busy machine."""
@@ -74,6 +77,8 @@ async def query(
         raise BadArgument(f"limit must be 1 to {MAX_ROWS}, got {options.limit}")
     if not 0 < options.timeout <= MAX_TIMEOUT:
         raise BadArgument(f"timeout must be above 0 and at most {MAX_TIMEOUT:g} seconds")
+    if len(params) > MAX_PARAMS:
+        raise BadArgument(f"params must be at most {MAX_PARAMS}, got {len(params)}")
     data = _content(files, path, options.write)
     job = {
         "sql": sql,

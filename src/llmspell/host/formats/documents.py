@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from ...errors import BadArgument
+from ...garbage import unbroken
 from ...typespec import article
 from ...values import kind_of
 
@@ -20,7 +22,7 @@ def to_json(value: Any, pretty: bool = False) -> str:
 def from_json(text: str) -> Any:
     """The value of JSON text. Raises BadArgument with the line and column of a mistake."""
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return unbroken(partial(json.loads, parse_constant=_refuse), text)
     except json.JSONDecodeError as error:
         raise BadArgument(
             f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}"

@@ -19,7 +19,9 @@ from .messages import BatchItem, BatchOptions, ModelOptions, Request
 if TYPE_CHECKING:
     from ..context import Context
 
-MAX_REQUESTS = 10_000
+MAX_REQUESTS = 5000
+"""Some 17 values come back for each, of the 100,000 that may cross."""
+
 MAX_CONCURRENCY = 64
 
 

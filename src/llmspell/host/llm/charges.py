@@ -11,16 +11,17 @@ A budget holds for requests in flight at once, and cancelling one is no way arou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from math import ceil
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import LlmspellError, ProviderFailure
+from ...errors import BadArgument, LlmspellError, ProviderFailure
 from ...limits import Meter, Reservation
 from .failures import is_provider_error
+from .stacks import MAX_STACKED, stacked
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -213,25 +214,26 @@ def tokens_in(text: str) -> int:
 
 
 def size_of(messages: Sequence[ModelMessage]) -> int:
-    """A guess at the tokens of a conversation."""
-    size = 0
+    """A guess at the tokens of a conversation. Raises BadArgument for one that nobody can read."""
+    size = marks = 0
+    for text in _texts(messages):
+        size += text if isinstance(text, int) else tokens_in(text)
+        marks += 0 if isinstance(text, int) else stacked(text)
+    if marks > MAX_STACKED:
+        raise BadArgument(f"the messages have {marks} marks such as accents in long rows")
+    return size
+
+
+def _texts(messages: Sequence[ModelMessage]) -> Iterator[str | int]:
+    """Every text of a conversation, and the tokens of what is none."""
     for message in messages:
         for part in message.parts:
             content: Any = getattr(part, "content", None) or getattr(part, "args", None) or ""
-            size += tokens_in(content) if isinstance(content, str) else _tokens_of(content)
-        size += tokens_in(getattr(message, "instructions", None) or "")
-    return size
-
-
-def _tokens_of(content: Any) -> int:
-    """The same for the parts of a message, or for what a tool gave or is given."""
-    if not isinstance(content, list):
-        return tokens_in(str(content))
-    size = 0
-    for item in content:
-        data = getattr(item, "data", None)
-        if isinstance(data, bytes):
-            size += PICTURE if item.media_type.startswith("image/") else ceil(len(data) / 4)
-        else:
-            size += tokens_in(item if isinstance(item, str) else str(item))
-    return size
+            for item in content if isinstance(content, list) else [content]:
+                data = getattr(item, "data", None)
+                if isinstance(data, bytes):
+                    image = item.media_type.startswith("image/")
+                    yield PICTURE if image else ceil(len(data) / 4)
+                else:
+                    yield item if isinstance(item, str) else str(item)
+        yield getattr(message, "instructions", None) or ""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ..context import Context
 
 MAX_MESSAGES = 1000
+MAX_TEXT = 3_000_000
+"""Characters that are told with one message: more than models read, and all are told each time."""
+
 SIZE = 1000
 """Bytes that a chat, and each of its messages, is counted as besides its text."""
 
@@ -91,8 +94,14 @@ class Chat:
         try:
             with ctx.services.models.carrying() as carry:
                 said = await loaded(ctx, [Message("user", content)], carry)
+            conversation = [*self.messages, *said]
+            if sum(map(_text, conversation)) > MAX_TEXT:
+                raise BadArgument(
+                    f"the conversation is larger than {MAX_TEXT} characters: clear the chat, or "
+                    "give it fewer max_messages"
+                )
             given = {item.name: getattr(self._options, item.name) for item in fields(ModelOptions)}
-            yield [*self.messages, *said], ModelOptions(**given)
+            yield conversation, ModelOptions(**given)
         finally:
             self._busy = False
 
@@ -144,7 +153,11 @@ async def read_through(ctx: Context, stream: Any, handlers: StreamHandlers) -> A
 
 
 def _size(message: Message) -> int:
+    parts = 1 if isinstance(message.content, str) else 1 + len(message.content)
+    return SIZE * parts + _text(message) + attached_bytes([message])
+
+
+def _text(message: Message) -> int:
     if isinstance(message.content, str):
-        return SIZE + len(message.content)
-    texts = sum(SIZE + len(part.text or "") for part in message.content)
-    return SIZE + texts + attached_bytes([message])
+        return len(message.content)
+    return sum(len(part.text or "") for part in message.content)

@@ -55,6 +55,9 @@ FRAMING = frozenset(
 )
 """Headers that say where a request goes or where it ends. A script must not contradict us."""
 
+MAX_URL = 16_384
+"""Characters of an address: servers take fewer, and each beyond ASCII is turned on its own."""
+
 MAX_HEADERS = 100
 MAX_HEADER_CHARACTERS = 65536
 """Of all headers of a request: servers refuse as many, and to write them takes time."""
@@ -305,6 +308,8 @@ def checked_url(url: str) -> httpx2.URL:
     """The address, when it is one that a script may ask. Raises BadArgument."""
     import httpx2
 
+    if len(url) > MAX_URL:
+        raise BadArgument(f"{one_line(url)} is longer than {MAX_URL} characters")
     try:
         target = httpx2.URL(url)
     except (httpx2.InvalidURL, UnicodeError):

@@ -20,6 +20,7 @@ from ..schemas.schema import check_cheap, validator
 MAX_TEXT = 64 * 1024
 """Characters of all options of one tool."""
 
+MAX_EXAMPLES = 1000
 MAX_TIMEOUT = 3600.0
 """Seconds a tool may be given at most."""
 
@@ -102,6 +103,8 @@ def check(name: str, facts: ToolOptions) -> int:
     if facts.output_schema is not None:
         check_cheap(facts.output_schema)
         validator(facts.output_schema)
+    if len(facts.examples or ()) > MAX_EXAMPLES:
+        raise BadArgument(f"{name}: there are more than {MAX_EXAMPLES} examples")
     size = len(json.dumps(said(facts), ensure_ascii=False, default=lambda _: ""))
     if size > MAX_TEXT:
         raise BadArgument(f"{name}: the options are longer than {MAX_TEXT} characters")

@@ -90,4 +90,4 @@ def _tool(server: str, prefix: str, item: dict[str, Any]) -> Tool:
 
 def tool_name(prefix: str, name: str) -> str:
     """A name that models take: what they do not is an underscore."""
-    return (prefix + re.sub(r"[^A-Za-z0-9_-]", "_", name))[:64]
+    return (prefix + re.sub(r"[^A-Za-z0-9_-]", "_", name[:64]))[:64]
