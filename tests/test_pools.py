@@ -739,7 +739,21 @@ def test_a_rate_of_tokens() -> None:
     assert rate.wait(41, 6.0) == pytest.approx(60.0)
     rate.take(-30, 6.0, requests=0)
     rate.take(30, 7.0)
-    assert rate.wait(20, 8.0) > 0
+    assert rate.wait(40, 8.0) == 0
+    assert rate.wait(41, 8.0) > 0
+
+
+def test_a_guess_is_corrected_in_a_later_second_too() -> None:
+    rate = Rate(None, 1000)
+    rate.take(300, 0.2)
+    rate.take(600, 1.2)
+    assert rate.wait(500, 2.0) > 0
+    rate.take(-500, 2.2, requests=0)
+    assert rate.wait(600, 2.3) == 0
+    assert rate.wait(601, 2.3) == pytest.approx(61 - 2.3), "what was given back was the latest"
+    rate.take(-900, 3.2, requests=0)
+    rate.take(1000, 3.3)
+    assert rate.wait(1, 3.4) > 0, "no more is given back than was taken"
 
 
 def test_a_refusal_for_no_time_is_asked_again_at_once(bench: Bench) -> None:

@@ -43,9 +43,15 @@ class Rate:
         return over or (self.tokens is not None and used > 0 and used + tokens > self.tokens)
 
     def take(self, tokens: int, now: float, requests: int = 1) -> None:
-        """Counts a request, or with `requests` 0 tokens of one that was counted."""
+        """Counts a request, or with `requests` 0 tokens of one that was counted.
+
+        Fewer tokens than were guessed are below 0, and are given back: the latest first.
+        """
         second = int(now)
         if not self._slots or self._slots[-1][0] < second:
             self._slots.append([second, 0, 0])
         slot = self._slots[-1]
-        slot[1], slot[2] = slot[1] + requests, max(0, slot[2] + tokens)
+        slot[1], slot[2] = slot[1] + requests, slot[2] + max(0, tokens)
+        for slot in reversed(self._slots) if tokens < 0 else ():
+            back = min(slot[2], -tokens)
+            slot[2], tokens = slot[2] - back, tokens + back
