@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, Done
+from conftest import PATIENCE, Command, Done
 
 from llmspell import __version__
 from llmspell.engines import SUFFIXES
@@ -823,6 +823,23 @@ def test_a_full_disk_is_no_bug_of_ours(cli: Command, source: str) -> None:
     assert done.code == 1, done.err
     assert "No space left on device" in done.err
     assert "internal error" not in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder that is used cannot be removed")
+@pytest.mark.parametrize("args", ["run ../spell.lua", "run {}", "run {} --debug", "cache stats"])
+def test_a_current_folder_that_is_gone_is_told(cli: Command, args: str) -> None:
+    path = cli.write("return 1")
+    gone = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", gone, "sh", sys.executable, "-m", "llmspell", *args.format(path).split()],
+        cwd=cli.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    told = "error: the current folder is gone: go to one that is there\n"
+    assert (done.returncode, done.stderr[: len(told)], done.stdout) == (2, told, "")
 
 
 # Recording.

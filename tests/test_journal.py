@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -418,6 +420,37 @@ def test_a_seed_that_is_none_is_the_callers_error(seeds: str, journal: Path) -> 
         replayed(journal, "return 1")
 
 
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+ON = {
+    "lua": "pcall(time.now) print('on')",
+    "javascript": "try { await time.now() } catch (error) {} print('on')",
+    "tengo": 'time.now()\nprint("on")',
+}
+
+
+@FULL
+@pytest.mark.parametrize("engine", ON)
+def test_a_run_that_cannot_be_recorded_ends(engine: str) -> None:
+    async def main() -> None:
+        async with Session(record="/dev/full", engine=engine) as session:
+            for _ in range(2):  # what was lost stays lost
+                result = await session.attempt(ON[engine])
+                assert type(result.error) is UsageError
+                told = "cannot record to /dev/full: No space left on device"
+                assert str(result.error) == told
+                assert result.output == ""
+
+    asyncio.run(main())
+
+
+@FULL
+@pytest.mark.parametrize("source", ["time.now()", "sleep(0.001)", "spawn(time.now) sleep(1)"])
+def test_a_run_without_a_loop_that_cannot_be_recorded_ends(source: str) -> None:
+    session = Session(record="/dev/full")
+    assert isinstance(session.attempt_sync(source).error, UsageError)
+    assert session.attempt_sync("return 1").value == 1
+
+
 def test_an_empty_file_is_a_run_without_calls(journal: Path) -> None:
     first = recorded(journal, "return 1")
     assert journal.read_bytes() == b""
@@ -504,3 +537,14 @@ def test_a_recording_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
     for text in ("one", "two"):
         recorded(path, f"return json.encode('{text}')")
         assert [line["value"] for line in lines(path)] == [json.dumps(json.dumps(text))]
+
+
+def test_a_session_that_is_refused_leaves_the_recording_it_would_write(tmp_path: Path) -> None:
+    path = tmp_path / "calls.jsonl"
+    Session(record=path).run_sync("time.now()")
+    before = path.read_bytes()
+    wrong: list[dict[str, Any]] = [{"pool": {"min": -1}}, {"replay": path}, {"level": "untrustd"}]
+    for given in wrong:
+        with pytest.raises(UsageError):
+            Session(record=path, **given)
+        assert path.read_bytes() == before

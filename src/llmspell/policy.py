@@ -114,6 +114,14 @@ class Grant(NamedTuple):
         return fnmatchcase(resource, self.pattern)
 
 
+def real_folder(path: str = ".") -> str:
+    """The absolute path of a folder, links followed. Raises UsageError if nothing leads there."""
+    try:
+        return os.path.realpath(path)
+    except FileNotFoundError:
+        raise UsageError("the current folder is gone: go to one that is there") from None
+
+
 class Policy:
     """The grants of one run. Deny by default; a denying grant wins over any other."""
 
@@ -126,7 +134,7 @@ class Policy:
         if not hasattr(allow, "__iter__"):
             raise UsageError(f"allow must be a list of grants, got {type(allow).__name__}")
         self.level = level
-        self.base = os.path.realpath(base)
+        self.base = real_folder(base)
         self.grants = tuple(Grant.parse(text, self.base) for text in (*LEVELS[level], *allow))
 
     def allows(self, kind: str, resource: str) -> bool:

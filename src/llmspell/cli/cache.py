@@ -27,11 +27,12 @@ def add_to(
 def run(options: argparse.Namespace) -> int:
     """Runs the command and gives its exit code."""
     from ..host.settings import Settings
+    from ..policy import real_folder
     from ..runtime.chunk_files import ChunkFiles
 
     if options.action not in ("stats", "clear"):
         raise UsageError(f"cache {options.action} is not known: use cache stats or cache clear")
-    folder = Settings.load(os.environ, os.getcwd()).cache_folder(os.environ)
+    folder = Settings.load(os.environ, real_folder()).cache_folder(os.environ)
     if folder is None:
         print("no compiled programs are kept: the cache is off")
         return 0

@@ -99,7 +99,7 @@ def _host_trace(error: LlmspellError) -> str:
 
     failed = error.host_error or error
     trace = getattr(failed, "host_trace", None) or TracebackException.from_exception(failed)
-    return Environment(os.environ, os.getcwd()).redact("".join(trace.format()))
+    return Environment(os.environ, ".").redact("".join(trace.format()))
 
 
 def json_line(level: str, message: str, fields: dict[str, Any], run_id: str) -> str:
@@ -158,7 +158,7 @@ class Log:
         """One line for an answered call."""
         if self._form == "json":
             fields = {"seconds": record.seconds, "failed": record.error or None}
-            remark(json_line("debug", f"call: {record.name}", fields, self.run_id()))
+            remark(json_line("debug", f"call: {record.name}", fields, record.run_id))
             return
         ending = f" failed: {record.error}" if record.error else ""
         remark(f"call: {record.name} {record.seconds * 1000:.1f} ms{ending}")

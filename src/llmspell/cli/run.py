@@ -128,12 +128,13 @@ def prepare(options: argparse.Namespace) -> tuple[Session, Program, dict[str, An
     """The session, the program and its parameters, from arguments and settings."""
     from ..host.settings import Settings
     from ..limits import expanded
+    from ..policy import real_folder
     from ..runtime.session import Session
     from ..spells.program import Program
     from .approval import approver
     from .report import Log
 
-    settings = Settings.load(os.environ, os.getcwd())
+    settings = Settings.load(os.environ, real_folder())
     limits: dict[str, Any] = dict(settings.limits)
     for item in options.limit:
         name, value = split(item, "--limit", "NAME=N")

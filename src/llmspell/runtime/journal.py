@@ -44,7 +44,10 @@ class Journal(Protocol):
 
 
 class Recorder:
-    """Appends every answered call to a file, each line as soon as it is known."""
+    """Appends every answered call to a file, each line as soon as it is known.
+
+    One that lacks a call is worth nothing: what failed once fails from then on.
+    """
 
     replays = False
 
@@ -52,13 +55,18 @@ class Recorder:
         spare(path, "recording")
         self._path = path
         self._seeds: list[int] = []
+        self._lost: str | None = None
         self._file = self._open("w")
 
     def _open(self, mode: str) -> IO[str]:
         try:
             return open(self._path, mode, encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot record to {self._path}: {error.strerror}") from None
+            raise self._failure(error.strerror) from None
+
+    def _failure(self, reason: str | None) -> UsageError:
+        self._lost = reason or "it failed"
+        return UsageError(f"cannot record to {self._path}: {self._lost}")
 
     def seed(self, given: int | None) -> int:
         """The seed of a run that begins: the one it is given, or a new one. Noted."""
@@ -69,7 +77,9 @@ class Recorder:
         """Nothing is replayed while recording."""
 
     def record(self, name: str, args: bytes, answer: bytes | CapabilityError) -> None:
-        """Writes one call."""
+        """Writes one call. Raises UsageError."""
+        if self._lost is not None:
+            raise self._failure(self._lost)
         line: dict[str, Any] = {"call": name, "args": args.decode()}
         if isinstance(answer, CapabilityError):
             from .frames import tell_error
@@ -81,12 +91,20 @@ class Recorder:
             line["seeds"], self._seeds = self._seeds, []
         if self._file.closed:
             self._file = self._open("a")
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._failure(error.strerror) from None
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file. Raises UsageError, unless a call had it before."""
+        told = self._lost is not None
+        try:
+            self._file.close()
+        except OSError as error:
+            if not told:
+                raise self._failure(error.strerror) from None
 
 
 class Replayer:
