@@ -281,15 +281,39 @@ def test_a_conversation_counts_as_memory_while_it_grows_and_no_longer() -> None:
         session.run_sync(source, {"steps": 80, "times": 1})
 
 
+CONFIGURED = {
+    "replaced": (True, "a:configure({system = text(i)})"),
+    "refused": (True, "assert(not pcall(a.configure, a, {system = text(i), tools = {'none'}}))"),
+    "tools": (True, "a:add_tools({'t'}) a:configure({tools = {}, system = text(i)})"),
+    "cloned": (False, "a:configure({system = text(i)}) kept[i] = a:clone()"),
+    "running": (False, "a:configure({system = text(i)}) spawn(a.run, a, 'x') sleep(0)"),
+    "both": (False, "kept[i] = agent.create({system = text(i)}) kept[i]:configure({system = ''})"),
+}
+"""What is done twenty times with a text of a megabyte, and whether 10 MB are enough for it."""
+
+
+@pytest.mark.parametrize("way", CONFIGURED)
+def test_options_count_as_memory_as_long_as_anybody_has_them(way: str) -> None:
+    fits, source = CONFIGURED[way]
+    source = (
+        'tools.register("t", "T.", {}, function() end) local kept = {} '
+        'local m = llm.providers.create_mock("m", {"ok"}, {cycle = true, latency = 5}) '
+        "local function text(i) return string.rep(string.char(96 + i), 1000000) end "
+        f"local a = agent.create({{model = m}}) for i = 1, 20 do {source} collectgarbage() end"
+    )
+    error = Session(limits={"memory": "10MB"}).attempt_sync(source).error
+    assert error is None if fits else isinstance(error, MemoryLimit)
+
+
 def test_a_hook_of_the_program_that_breaks_ends_a_stream_with_an_error() -> None:
     def broken(request: Any) -> None:
         raise ZeroDivisionError
 
     session = Session(settings=Settings(), model="test", hooks={"h": {"before_generate": broken}})
     for ask in ("for e in a:stream('x') do end", "a:run('x', {on_event = function() end})"):
-        with pytest.raises(HostFailure, match="failed inside llmspell") as caught:
+        with pytest.raises(HostFailure, match="hook h failed in the program") as caught:
             session.run_sync(f"local a = agent.create() {ask}")
-        assert caught.value.code == "internal"
+        assert caught.value.code == "host"
 
 
 def form_of(body: dict[str, Any]) -> str:

@@ -287,6 +287,27 @@ def test_what_makes_no_sense_is_a_usage_error(given: dict[str, Any]) -> None:
         ({"limits": 5}, "limits must be a mapping or a profile, got int"),
         ({"functions": [print]}, "functions must be a mapping, got list"),
         ({"hooks": [1]}, "hooks must be a mapping, got list"),
+        ({"hooks": {"a": 5}}, "hook a must be a mapping of functions, got int"),
+        (
+            {"hooks": {"a": {"before_generate": 5}}},
+            "hook a: before_generate must be a function, got int",
+        ),
+        (
+            {"hooks": {"a": {"before_generate": print, "priority": "x"}}},
+            "hook a: priority must be an integer, got str",
+        ),
+        (
+            {"hooks": {"a": {"priority": 1}}},
+            "hook a must have one of before_generate, after_generate, before_tool_call, "
+            "after_tool_call",
+        ),
+        ({"sandbox": 3}, "sandbox must be a name or a list of names, got int"),
+        ({"features": 3}, "features must be a name or a list of names, got int"),
+        ({"preload": 3}, "preload must be a name or a list of names, got int"),
+        ({"folder": 5}, "folder must be a path, got int"),
+        ({"record": 1}, "record must be a path, got int"),
+        ({"replay": 1}, "replay must be a path, got int"),
+        ({"cache": 3}, "cache must be a ChunkCache, got int"),
         ({"models": [1]}, "models must be a mapping, got list"),
         ({"model": 3}, "model must be text such as 'openai/gpt-6-luna', got int"),
         ({"modules": {"m": 3}}, "modules['m'] must be text, got int"),
@@ -895,6 +916,17 @@ def test_no_provider_is_asked_that_no_grant_names(
     assert server.count("/") == before
     assert isinstance(attempt("llm.generate('x', {model = 'google/x'})", ["llm:gemini/*"]),
                       llmspell.ProviderFailure)  # fmt: skip
+
+
+def test_a_provider_of_the_users_own_may_have_a_name_that_stands_for_another(
+    server: ModelServer,
+) -> None:
+    own = Settings(providers={"google": ProviderSettings("openai_compatible", server.url + "/v1")})
+    for call in ("llm.generate('x', %s)", "#llm.embed('x', %s)"):
+        source = "return " + call % "{model = 'google/echo'}"
+        for allow, good in (("llm:google/*", True), ("llm:gemini/*", False)):
+            session = Session(level="untrusted", allow=[allow], settings=own)
+            assert isinstance(session.attempt_sync(source).error, llmspell.Denied) is not good
 
 
 def attempt(source: str, allow: list[str]) -> llmspell.LlmspellError | None:

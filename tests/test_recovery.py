@@ -29,6 +29,7 @@ from llmspell.host.breakers import Breaker, BreakerOptions
 from llmspell.host.clock import sleep
 from llmspell.host.errors import RetryOptions
 from llmspell.runtime.frames import ProtocolError, read_error, tell_error
+from llmspell.runtime.gate import CallRecord
 from llmspell.runtime.result import Result
 from llmspell.runtime.session import Session
 
@@ -669,14 +670,18 @@ def test_notes_and_calls_are_json_too(cli: Command) -> None:
     assert {line["level"] for line in lines} == {"info", "debug"}
     calls = [line for line in lines if line["message"].startswith("call: ")]
     assert [call["fields"]["failed"] for call in calls] == [None, "not_found"]
+    assert len({call["run_id"] for call in calls}) == 1
+    assert calls[0]["run_id"]
 
 
 def test_two_runs_of_a_session_log_under_their_own_names() -> None:
     told: list[tuple[str, str]] = []
+    calls: list[CallRecord] = []
 
     async def both() -> list[Result]:
         async with Session(
-            log=lambda level, message, fields: told.append((message, session.services.run_id))
+            log=lambda level, message, fields: told.append((message, session.services.run_id)),
+            on_call=calls.append,
         ) as session:
             source = "for i = 1, 5 do log.info(params.who) sleep(0.01) end"
             return list(
@@ -685,6 +690,8 @@ def test_two_runs_of_a_session_log_under_their_own_names() -> None:
 
     first, second = asyncio.run(both())
     assert set(told) == {("a", first.run_id), ("b", second.run_id)}
+    for run in (first, second):
+        assert [call for call in calls if call.run_id == run.run_id] == run.calls
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -811,3 +813,33 @@ def test_of_those_that_ask_the_same_each_has_its_own_answer() -> None:
         assert (await second.found) is not None
 
     asyncio.run(main())
+
+
+def test_what_cannot_cross_is_told_in_a_kept_run_as_in_any_other() -> None:
+    source = """
+        local deep = {}
+        for _ = 1, 196 do deep = {deep} end
+        tools.register("t", "T.", {}, function() return 1 end)
+        local calls = {{name = "t", args = {deep = deep}}}
+        return tools.parallel(calls)[1].error.code
+    """
+
+    async def main() -> None:
+        async with Session(limits={"depth": 200}) as session:
+            assert (await session.run(source)).value == "bad_argument"
+            assert (await session.start(source).result()).value == "bad_argument"
+
+    asyncio.run(main())
+
+
+def test_one_that_is_cancelled_before_it_begins_closes_its_file(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Session() as session:
+            await session.start("sleep(60)", keep=tmp_path / "a.ckpt").cancel()
+            session.start("sleep(60)", keep=tmp_path / "b.ckpt")
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ResourceWarning)
+        asyncio.run(main())
+        gc.collect()
+    assert [str(each.message) for each in found] == []

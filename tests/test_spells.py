@@ -380,6 +380,31 @@ def test_one_alone_may_hold_as_much_as_the_one_that_runs_it() -> None:
     assert share(0) == (1, True)
 
 
+def test_those_that_run_out_of_memory_leave_the_limit_of_the_one_that_runs_them(
+    folder: Path,
+) -> None:
+    (folder / "keeps.lua").write_text("""
+        local long = ('x'):rep(900000)
+        for _ = 1, 30 do agent.create({system = long, model = 'test/offline'}) end
+    """)
+    (folder / "many.lua").write_text("""
+        for _ = 1, params.runs do
+          local ok, e = pcall(spell.run, 'keeps.lua', {}, {limits = {memory = 8000000}})
+          assert(e.code == 'memory', e.message)
+        end
+        local long, streams = ('y'):rep(900000), {}
+        for n = 1, 300 do streams[n] = llm.stream(long, {model = 'test/offline'}) io.write('.') end
+    """)
+
+    def streams(runs: int) -> int:
+        session = Session(folder=folder, limits={"memory": "30MB", "time": PATIENCE})
+        result = session.attempt_sync(folder / "many.lua", {"runs": runs})
+        assert isinstance(result.error, MemoryLimit)
+        return len(result.output)
+
+    assert streams(8) == streams(0)
+
+
 # Checkpoints. -------------------------------------------------------------------------------------
 
 

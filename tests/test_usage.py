@@ -292,3 +292,90 @@ def test_quotas_are_read_like_limits() -> None:
     assert Tenant(memory="1GB", tokens="2k").memory == 10**9
     with pytest.raises(UsageError, match="limit memory"):
         Tenant(memory="much")
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_quota_that_is_used_up_leaves_nothing(left: int) -> None:
+    tenant = Tenant("acme", memory=1_000_000)
+    tenant.hold(1_000_000 - left)
+    result = Session(tenant=tenant).attempt_sync("local s = ('x'):rep(20000000) sleep(0) return #s")
+    assert isinstance(result.error, MemoryLimit)
+    assert tenant.peak <= 1_000_000 + PUSH_ROOM
+
+
+def test_a_quota_that_is_free_again_leaves_the_limit_of_the_run() -> None:
+    tenant = Tenant("acme", memory=200_000_000)
+    tenant.hold(195_000_000)
+
+    def free() -> None:
+        """Gives back what others held."""
+        tenant.hold(-195_000_000)
+
+    session = Session(tenant=tenant, functions={"x.free": free}, limits={"memory": "20MB"})
+    source = "x.free() sleep(0.01) local s = ('x'):rep(%d) sleep(0.01) return #s"
+    result = session.attempt_sync(source % 60_000_000)
+    assert isinstance(result.error, MemoryLimit)
+    assert "20000000 bytes" in str(result.error)
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_what_waiting_calls_were_given_counts_as_memory(isolation: str) -> None:
+    source = """
+        local long, jobs, done = ("x"):rep(900000), {}, 0
+        tools.register("wait", "Waits.", {}, function() sleep(params.wait) end)
+        for n = 1, params.tasks do
+          jobs[n] = function() tools.execute("wait", {text = long}) end
+        end
+        for _ = 1, params.rounds do
+          parallel(jobs)
+          done = done + #jobs
+        end
+        return done
+    """
+
+    def result(**params: float) -> Any:
+        session = Session(isolation=isolation, limits={"memory": "64MB", "time": PATIENCE})
+        return session.attempt_sync(source, params)
+
+    assert result(tasks=10, rounds=20, wait=0.001).value == 200
+    assert isinstance(result(tasks=400, rounds=1, wait=5).error, MemoryLimit)
+
+
+def test_what_a_cancelled_call_was_given_counts_no_more() -> None:
+    source = """
+        local long = ("x"):rep(1000000)
+        for _ = 1, 100 do
+          pcall(parallel, {
+            function() local s = llm.stream(long, {model = "test/offline"}) end,
+            function() error("no") end,
+          })
+          collectgarbage()
+          sleep(0)
+        end
+        return "ok"
+    """
+    assert Session(limits={"memory": "64MB"}).run_sync(source).value == "ok"
+
+
+def test_what_a_replay_does_not_make_counts_as_nothing(tmp_path: Path) -> None:
+    source = """
+        local long = ("x"):rep(1000000)
+        for _ = 1, 100 do llm.stream(long, {model = "test/offline"}):close() end
+        return "ok"
+    """
+    for how in ("record", "replay"):
+        given: dict[str, Any] = {how: tmp_path / "calls.jsonl"}
+        session = Session(limits={"memory": "64MB"}, **given)
+        assert session.run_sync(source).value == "ok"
+
+
+def test_a_callback_that_raises_gives_back_the_place_of_the_run() -> None:
+    tenant = Tenant("acme", runs=1)
+
+    def leave(text: str) -> None:
+        raise KeyError(text)
+
+    with pytest.raises(KeyError):
+        Session(tenant=tenant, output=leave).attempt_sync("print('a')")
+    assert (tenant.active, tenant.held) == (0, 0)
+    assert Session(tenant=tenant).run_sync("return 2").value == 2

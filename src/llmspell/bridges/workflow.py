@@ -21,7 +21,7 @@ from ..errors import BadArgument
 from ..host.context import Context
 from ..host.workflows import steps as workflow_steps
 from ..host.workflows import workflow as workflows
-from ..host.workflows.runs import RunOptions, WorkflowEvent
+from ..host.workflows.records import RunOptions, WorkflowEvent
 from ..host.workflows.workflow import Workflow, WorkflowEvents, WorkflowResult, WorkflowStatus
 from ..values import FunctionRef
 from .schema import SchemaFault, Validation

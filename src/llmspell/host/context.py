@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..limits import Meter
 from ..policy import Policy, denial
 from ..values import Handle
+from .failures import failure_of
 
 if TYPE_CHECKING:
     from .agents.agent import Agents
@@ -43,6 +44,7 @@ class Context:
     adopt: keeps a host object of a kind until the run ends, and gives the handle of it.
     keep: the same for what a handle of the script stands for, which it gives. Raises NotFound.
     measure: brings the meter up to date with what the engine knows.
+    alone: whether the script waits for one call only, so that no task of it can do anything.
     nest: makes what runs other spells inside this run, when it is first asked for.
     beside: gives what does long work of the run that this one is in, if it is in one.
     channels: the channels of this run, made on first use.
@@ -61,6 +63,7 @@ class Context:
         sources: Container[str] = (),
         run_id: str = "",
         measure: Callable[[], None] = lambda: None,
+        alone: Callable[[], bool] = lambda: False,
         adopt: Callable[[str, Any], Handle] = lambda kind, thing: Handle(kind, 0),
         keep: Callable[[Handle], Any] = lambda handle: handle,
         nest: Callable[[], Nest] | None = None,
@@ -69,6 +72,7 @@ class Context:
         self.keep = keep
         self.adopt = adopt
         self.measure = measure
+        self.alone = alone
         self.policy = policy
         self.meter = meter
         self.services = services
@@ -163,8 +167,10 @@ class Context:
     def log(self, level: str, message: str, fields: dict[str, Any]) -> None:
         """Makes a remark to whoever runs the spell. Raises OutputLimit."""
         self.meter.charge_log(len(message) + sum(len(f"{k}{v}") for k, v in fields.items()))
-        self.services.run_id = self.run_id
-        self.services.log(level, message, fields)
+        try:
+            self.services.log(level, message, fields, self.run_id)
+        except Exception as error:
+            raise failure_of("log", error) from error
 
     @cached_property
     def roster(self) -> Roster:
@@ -181,11 +187,11 @@ class Context:
         """
         if wanted and "roster" in self.__dict__ and (own := await self.roster.name(wanted)):
             return own
+        models = self.services.models
         head = (wanted or "").partition("/")[0]
-        head = "gemini" if head == "google" else head
-        if wanted and not self.policy.reaches("llm", f"{head}/"):
+        if wanted and not any(map(self.reaches_model, {head, models.providers.own_name(head)})):
             raise denial("llm", wanted)
-        name = await self.services.models.name(wanted)
+        name = await models.name(wanted)
         self.demand("llm", name)
         return name
 

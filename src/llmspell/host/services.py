@@ -50,7 +50,7 @@ def import_libraries(namespace: str) -> None:
 class Services:
     """Files, HTTP, models, environment, standard input and the log of one session.
 
-    `run_id` names the run that has logged last: what is told of a log call may ask which it was of.
+    `run_id` names the run of the line that the log is told.
     """
 
     def __init__(
@@ -74,9 +74,10 @@ class Services:
         self.given = given
         self.run_id = ""
 
-    def log(self, level: str, message: str, fields: dict[str, object]) -> None:
+    def log(self, level: str, message: str, fields: dict[str, object], run_id: str) -> None:
         """Tells the log, which gets no secret to see."""
         hide = self.environment.filter
+        self.run_id = run_id
         self._log(level, hide.text(message), hide.data(fields))
 
     @cached_property

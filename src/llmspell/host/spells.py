@@ -189,9 +189,11 @@ class InnerMeter(PartMeter):
             raise
 
     def hold(self, size: int) -> None:
-        """Counts bytes here and above."""
-        super().hold(size)
-        self._up(self.parent.hold, size)
+        """Counts bytes here and above, also where that is too much: all of it is given back."""
+        try:
+            self._up(self.parent.hold, size)
+        finally:
+            super().hold(size)
 
     def charge_call(self) -> None:
         """Counts one host call here and above."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import UsageError
 from ..host.settings import Settings
 from ..limits import Tenant
+from .cache import ChunkCache
 
 MAPS = ("functions", "hooks", "tool_rules", "modules", "models", "params")
 CALLED = ("approve", "output", "log", "notify", "on_call", "on_warning", "on_lifecycle")
 LISTED = ("require", "tools")
+WORDS = ("sandbox", "features", "preload")
+FILES = ("record", "replay", "keep")
 
 SEEDS = 2**31
 """How many there are: engines take no others, nor do recordings and checkpoints."""
@@ -19,6 +23,9 @@ SEEDS = 2**31
 KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(MAPS, (Mapping, "a mapping")),
     **dict.fromkeys(CALLED, (Callable, "a function")),
+    **dict.fromkeys(FILES, ((str, os.PathLike), "a path")),
+    "folder": ((str, os.PathLike), "a path"),
+    "cache": (ChunkCache, "a ChunkCache"),
     "tenant": (Tenant, "a Tenant"),
     "settings": (Settings, "a Settings"),
     "model": (str, "text such as 'openai/gpt-6-luna'"),
@@ -33,6 +40,10 @@ def check(**given: Any) -> None:
         if name in LISTED:
             if isinstance(value, str) or not hasattr(value, "__iter__"):
                 raise _wrong(name, "a list", value)
+            continue
+        if name in WORDS:
+            if value is not None and not isinstance(value, Iterable):
+                raise _wrong(name, "a name or a list of names", value)
             continue
         kind, told = KINDS[name]
         if value is not None and not isinstance(value, kind):

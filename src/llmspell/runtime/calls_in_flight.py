@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Call
-from ..errors import Cancelled, CapabilityError, InternalError, LlmspellError
+from ..errors import Cancelled, CapabilityError, LlmspellError
 from . import gate as gates
 from .gate import WARNING
 from .journal import LATER
@@ -27,6 +27,9 @@ WAITING_BYTES = 8 * 1024 * 1024
 """Bytes of answers that wait for a script. With more, its next calls are only made when it has
 taken some: a thousand tasks may each ask for the largest file at the same time."""
 
+LARGE = 4096
+"""Bytes of arguments that are counted as memory of the script while a call waits with them."""
+
 AT_ONCE = (bytes, CapabilityError)
 """Types of an answer that needs no waiting."""
 
@@ -37,12 +40,12 @@ class CallsInFlight:
     `_asked` are calls that wait for room, `_coming` for the loop; `_tasks` work, and `_dying` come
     to their end without an answer. `_waits` wait for somebody else, for `_timed` of them not for
     ever, and the time of `_unarmed` does not run yet. Answers are `_ready`; those of `_settled`
-    took something that can be given back.
+    took something that can be given back. `_weights` are bytes that calls were given.
     """
 
     __slots__ = ("_asked", "_coming", "_dying", "_loop", "_over", "_ready", "_ready_bytes",
                  "_scheduled", "_settled", "_tasks", "_timed", "_timers", "_unarmed", "_waits",
-                 "gate")  # fmt: skip
+                 "_weights", "gate")  # fmt: skip
 
     def __init__(self) -> None:
         self.gate: gates.Gate
@@ -52,6 +55,7 @@ class CallsInFlight:
         self._coming: dict[int, Coroutine[Any, Any, gates.Answer]] = {}
         self._tasks: dict[int, asyncio.Task[gates.Answer]] = {}
         self._dying: set[asyncio.Task[Any]] = set()
+        self._weights: dict[int, int] = {}
         self._waits: dict[int, Wait] = {}
         self._settled: dict[int, Wait] = {}
         self._unarmed: dict[int, Wait] = {}
@@ -63,6 +67,10 @@ class CallsInFlight:
 
     def fail(self, error: LlmspellError) -> None:
         """Ends the run with `error`."""
+        raise NotImplementedError
+
+    def broke(self, error: BaseException) -> None:
+        """Ends the run with what no script is told."""
         raise NotImplementedError
 
     def _pump(self) -> None:
@@ -81,6 +89,21 @@ class CallsInFlight:
         # A replay orders the answers that are there at the same time, so all of them must be.
         return self._ready_bytes <= WAITING_BYTES or self.gate.replays
 
+    def _admit(self, call: Call) -> None:
+        """Takes a call, now or when there is room. Raises LimitExceeded."""
+        if (size := len(call.args)) > LARGE:
+            self._weights[call.id] = size
+            self.gate.context.meter.hold(size)
+        if self._asked or not self._has_room():
+            self._asked.append(call)
+        else:
+            self._take(call)
+
+    def _give_back(self, number: int) -> None:
+        """Counts no more what a call was given: it has its answer, or nobody wants one."""
+        if self._weights and (size := self._weights.pop(number, 0)):
+            self.gate.context.meter.hold(-size)
+
     def _take(self, call: Call) -> None:
         answer = self.gate.enter(call.name, call.args)
         if isinstance(answer, AT_ONCE):
@@ -95,6 +118,7 @@ class CallsInFlight:
         if place != LATER:
             for told in self.gate.warnings(place):
                 self._put(WARNING, told, place - 1)
+        self._give_back(number)
         self._ready.append((place, number, answer))
         self._ready_bytes += _size(answer)
         if place != LATER:
@@ -110,6 +134,7 @@ class CallsInFlight:
     # Calls that wait for somebody else.
 
     def _keep(self, number: int, wait: Wait) -> None:
+        self._give_back(number)  # what somebody else is to have is counted where it waits
         self._waits[number] = wait
         if wait.timeout is not None:
             self._timed += 1
@@ -124,7 +149,7 @@ class CallsInFlight:
         except LlmspellError as error:
             self.fail(error)
         except Exception as error:  # noqa: BLE001 - it must not fail the run that settles it
-            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+            self.broke(error)
         self._schedule()
 
     def _expire(self, wait: Wait) -> None:
@@ -179,11 +204,12 @@ class CallsInFlight:
         elif isinstance(error, LlmspellError):
             self.fail(error)
         else:
-            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+            self.broke(error)
         if not self._scheduled and self._over is not None:
             self._pump()
 
     def _cancel(self, number: int) -> None:
+        self._give_back(number)
         if number in self._waits or number in self._settled:
             self._withdraw(number)
         if self._asked:

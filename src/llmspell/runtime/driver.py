@@ -102,6 +102,8 @@ class Driver(CallsInFlight):
         """Goes on until the program has ended or has to wait. Tells whether it has ended."""
         while self.result is None and (self._ready or self._busy):
             self._turn()
+        if self._broken is not None:
+            raise self._broken
         if self.result is None:
             return False
         for number in list(self._coming):
@@ -152,13 +154,12 @@ class Driver(CallsInFlight):
                         return
                     break
                 self._turn()
-                if self._busy or self._now > give_way:
+                if self._busy or monotonic() > give_way:
                     self._set_busy(True)
                     self._schedule(self._pause)
                     return
-        except BaseException as error:  # noqa: BLE001 - raised by finish(): a run must not hang
-            self._broken = error
-            self.fail(InternalError(f"{type(error).__name__}: {error}"))
+        except BaseException as error:  # noqa: BLE001 - a run must not hang
+            self.broke(error)
         self._finished()
 
     def _finished(self) -> None:
@@ -237,8 +238,13 @@ class Driver(CallsInFlight):
         return self._cpu_left <= 0
 
     def _warn(self, *near: str) -> None:
-        for told in self.gate.warn(near):
-            self._put(WARNING, told)  # behind the answers that are there: so it is recorded
+        try:
+            for told in self.gate.warn(near):
+                self._put(WARNING, told)  # behind the answers that are there: so it is recorded
+        except LlmspellError as error:
+            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - a timer or a worker may be who tells of it
+            self.broke(error)
 
     def _call_handler(self, told: bytes) -> None:
         if self.result is None:
@@ -280,6 +286,14 @@ class Driver(CallsInFlight):
             self.result = self.result or Ended(MAIN, error=error)
             self._finished()
 
+    def broke(self, error: BaseException) -> None:
+        """Ends the run with what no script is told, such as what a callback of the program raised.
+
+        It is raised to whoever runs the spell.
+        """
+        self._broken = self._broken or error
+        self.fail(InternalError(f"{type(error).__name__}: {error}"))
+
     def _absorb(self, answer: Answer) -> None:
         self._busy = isinstance(answer, Busy)
         self._pause = answer.pause if isinstance(answer, Busy) else 0.0
@@ -292,16 +306,17 @@ class Driver(CallsInFlight):
             for call in answer.calls:
                 if call.id == 0:
                     self.gate.tell(call.name, call.args)
-                elif self._asked or not self._has_room():
-                    self._asked.append(call)
                 else:
-                    self._take(call)
+                    self._admit(call)
                 if given_up and call.id in given_up:
                     self._cancel(call.id)
             while self._asked and self._has_room():
                 self._take(self._asked.popleft())
         except LlmspellError as error:
             self.fail(error)
+            return
+        except Exception as error:  # noqa: BLE001 - nobody above could end the run for it
+            self.broke(error)
             return
         if answer.dropped:
             self._dropped += answer.dropped
@@ -323,11 +338,17 @@ class Driver(CallsInFlight):
     @property
     def stalled(self) -> bool:
         """Whether every task waits for what only another task, run or program can do."""
+        return bool(self._waits) and not self._timed and self._rests and not self._tasks
+
+    def alone(self) -> bool:
+        """Whether the script waits for no more than one call, which is at work."""
+        return self._rests and not self._waits and len(self._tasks) <= 1 and not self.gate.replays
+
+    @property
+    def _rests(self) -> bool:
         return (
             self.result is None
-            and bool(self._waits)
-            and not (self._timed or self._ready or self._asked or self._coming or self._tasks)
-            and not self._busy
+            and not (self._ready or self._asked or self._coming or self._busy)
             and not (isinstance(self.isolate, Remote) and self.isolate.working)
         )
 

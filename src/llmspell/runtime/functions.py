@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from .. import bridges
 from ..capability import Capability, DeclarationError, declared
 from ..engines.base import Signature
-from ..errors import HostFailure, LlmspellError, UsageError
+from ..errors import UsageError
+from ..host.failures import failure_of
 from ..policy import KINDS
 from .catalogue import builtin_tools, names, selection, signature, tool_of
 
@@ -170,19 +171,11 @@ def _declared_tool(call: Callable[..., Any]) -> Capability:
 def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """The function as the gate calls it. What it raises tells a script nothing of its inside."""
 
-    def failed(error: BaseException) -> LlmspellError:
-        if isinstance(error, LlmspellError) and error.result is None:
-            return error  # one with a result is of another run, and must not end this one
-        kind = type(error).__name__
-        return HostFailure(
-            f"{name} failed in the program that runs this spell ({kind})", code="host"
-        )
-
     async def later(ctx: Context, *args: Any) -> Any:
         try:
             return await call(*args)
         except Exception as error:
-            raise failed(error) from error
+            raise failure_of(name, error) from error
 
     def now(ctx: Context, *args: Any) -> Any:
         try:
@@ -190,6 +183,6 @@ def _shielded(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # nobody can have cancelled what waits for nothing
-            raise failed(error) from error
+            raise failure_of(name, error) from error
 
     return later if inspect.iscoroutinefunction(call) else now

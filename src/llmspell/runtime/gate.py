@@ -17,12 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import (
     BadArgument,
     CapabilityError,
-    FileFailure,
     HostFailure,
-    LimitExceeded,
     LlmspellError,
     NotFound,
-    ScriptError,
     near_miss,
 )
 from ..host.context import Context
@@ -30,7 +27,7 @@ from ..policy import denial
 from ..values import MAX_BYTES, CannotCross, Encoded, Handle, decode, encode, reader
 from .journal import LATER, Journal, Recorded, hidden
 from .kept import Kept, Use, close
-from .traces import settle
+from .traces import mapped, settle
 
 if TYPE_CHECKING:
     from ..capability import Capability
@@ -46,19 +43,17 @@ WARNING = 0
 WARNED = "limits.warning"
 """Under which name a journal keeps that a script was warned of a limit."""
 
-LONGEST_MESSAGE = 4000
-"""Characters of an error that a script is told: an argument may be in it, of any length."""
-
 Answer = bytes | CapabilityError
 Invoke = Callable[[int, list[Any]], Awaitable[Any]]
 
 
 class CallRecord(NamedTuple):
-    """One call of a finished run: its name, how long it took, and how it ended."""
+    """One call: its name, how long it took, how it ended, and the run that made it."""
 
     name: str
     seconds: float
     error: str = ""
+    run_id: str = ""
 
 
 class Gate:
@@ -116,9 +111,6 @@ class Gate:
             self.check_allowed(capability)
             values = self.fit_arguments(capability, args)
             self.check_covered(capability, values)
-            if capability.gives:
-                held = len(args)
-                self.context.meter.hold(held)
             if self._journal is not None and not capability.again:
                 recorded = self._journal.recorded(name, self._hidden(args))
                 if recorded is not None and recorded.place == LATER and capability.waits:
@@ -135,6 +127,9 @@ class Gate:
                 # Many calls may wait for the thread: their arguments are small as bytes only.
                 kept = values if capability.is_async else []
                 return self._do_async(capability, args, kept, began, self._use())
+            if capability.gives:
+                held = len(args)
+                self.context.meter.hold(held)
             result = capability.function(self.context, *values)
             if capability.waits or capability.pauses:
                 wait = self._waiting(capability, args, result, began)
@@ -143,23 +138,26 @@ class Gate:
             answer = self.check_result(capability, result, held)
         except Exception as error:  # noqa: BLE001 - the gate maps every error
             self.context.meter.hold(-held)
-            answer = self.map_error(name, error)
+            answer = mapped(name, error, self._redact)
         return self.leave(name, args, answer, began)
 
     async def _do_async(
         self, capability: Capability, args: bytes, values: list[Any], began: float, use: Use | None
     ) -> Answer:
         answer: Answer
+        held = len(args) if capability.gives else 0
         try:
+            self.context.meter.hold(held)
             if capability.is_async:
                 result = await capability.function(self.context, *values)
-                answer = self.check_result(capability, result, len(args))
+                answer = self.check_result(capability, result, held)
             else:
                 answer = await self.context.beside.do(self._do, capability, args)
-        except Exception as error:  # noqa: BLE001 - the gate maps every error
-            if capability.gives:
-                self.context.meter.hold(-len(args))
-            answer = self.map_error(capability.name, error)
+        except BaseException as error:
+            self.context.meter.hold(-held)
+            if not isinstance(error, Exception):
+                raise
+            answer = mapped(capability.name, error, self._redact)
         finally:
             if use is not None:
                 use.end()
@@ -195,7 +193,7 @@ class Gate:
         try:
             answer = self.check_result(capability, wait.outcome())
         except Exception as error:  # noqa: BLE001 - the gate maps every error
-            answer = self.map_error(capability.name, error)
+            answer = mapped(capability.name, error, self._redact)
         return self.leave(capability.name, args, answer, began)
 
     def waits_for(self, wait: Wait) -> str:
@@ -216,11 +214,7 @@ class Gate:
 
     async def call(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as if the script had made it."""
-        try:
-            given = encode(self.crossing(args), name)
-        except CannotCross as error:  # as a conversation that has grown too long
-            raise BadArgument(str(error)) from None
-        answer = self.enter(name, given)
+        answer = self.enter(name, self.crossing(name, args))
         if not isinstance(answer, bytes | CapabilityError):
             answer = await answer
         if isinstance(answer, CapabilityError):
@@ -305,40 +299,13 @@ class Gate:
         except CannotCross as error:
             raise HostFailure(f"{capability.name}: {error}", code="value") from None
 
-    def map_error(self, name: str, error: Exception) -> CapabilityError:
-        """What the script is told. Limits are not told: they end the run."""
-        if isinstance(error, LimitExceeded):
-            raise error
-        if isinstance(error, CapabilityError):
-            if not error.capability:
-                error.capability = name
-            mapped = error
-        elif isinstance(error, ScriptError):
-            mapped = HostFailure(f"{name}: {error}", code="script", capability=name)
-            mapped.details = error.details
-        elif isinstance(error, LlmspellError):
-            mapped = HostFailure(f"{name}: {error}", code=error.code, capability=name)
-        elif isinstance(error, OSError):
-            reason = error.strerror or type(error).__name__
-            mapped = FileFailure(f"{name}: {reason}", capability=name)
-        else:
-            # What Python says of it is for whoever debugs llmspell; it may show the host's inside.
-            text = f"{name} failed inside llmspell; run with --debug and report it"
-            mapped = HostFailure(text, code="internal", capability=name)
-        if mapped is not error:
-            mapped.__cause__ = error
-        # Before it is clipped: half a secret is a secret too.
-        mapped.message = _clipped(self._redact(mapped.message))
-        mapped.args = (mapped.message,)
-        return mapped
-
     def leave(self, name: str, args: bytes, answer: Answer, began: float) -> Answer:
         """Journals and traces one answered call."""
         error = ""
         if isinstance(answer, CapabilityError):
             error = answer.code
             settle(answer, self.failures)
-        record = CallRecord(name, perf_counter() - began, error)
+        record = CallRecord(name, perf_counter() - began, error, self.context.run_id)
         if len(self.records) < 10_000:
             self.records.append(record)
         if self._journal is not None and not self._again(name):
@@ -378,11 +345,18 @@ class Gate:
         self._handles[number].given += 1
         return Handle(kind, number)
 
-    def crossing(self, args: Iterable[Any]) -> list[Any]:
-        """Arguments as the script would give them: what it has a handle of is that handle."""
-        return [Handle(self._handles[number].kind, number)
-                if (number := self._numbers.get(id(arg))) is not None else arg
-                for arg in args]  # fmt: skip
+    def crossing(self, name: str, args: Iterable[Any]) -> bytes:
+        """Arguments as the script would give them: what it has a handle of is that handle.
+
+        Raises BadArgument for what cannot cross, as a conversation that has grown too long.
+        """
+        given = [Handle(self._handles[number].kind, number)
+                 if (number := self._numbers.get(id(arg))) is not None else arg
+                 for arg in args]  # fmt: skip
+        try:
+            return encode(given, name)
+        except CannotCross as error:
+            raise BadArgument(str(error)) from None
 
     def keep(self, handle: Handle) -> Any:
         """Keeps what a handle stands for until the run ends, whatever the script lets go of."""
@@ -492,7 +466,3 @@ def _wait() -> type[Wait]:
     from ..host.waits import Wait
 
     return Wait
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 3] + "..."

@@ -49,10 +49,25 @@ class Life:
 
     def tell(self, kind: str, reason: str = "") -> None:
         """Tells the program, if it wants to know."""
-        if self._tell is not None:
-            age = monotonic() - self.made
-            event = (kind, self.number, self.generation, self.engine, age, reason)
+        if self._tell is None:
+            return
+        age = monotonic() - self.made
+        event = (kind, self.number, self.generation, self.engine, age, reason)
+        try:
             self._tell(LifecycleEvent(*event))
+        except Exception as error:  # noqa: BLE001 - it looks on: nothing may be left open for it
+            _report(error)
+
+
+def _report(error: Exception) -> None:
+    """Tells the event loop, as of any callback that failed. Raises it where there is none."""
+    import asyncio
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise error from None
+    loop.call_exception_handler({"message": "on_lifecycle failed", "exception": error})
 
 
 Tell = Callable[[LifecycleEvent], None]

@@ -111,7 +111,8 @@ class Charged:
         bound = own if left is None else self._held + left
         squeezed = bound is not None and (own is None or bound < own)
         if squeezed or self._squeezed:
-            self._isolate.confine(self._limits._replace(memory=max(1, bound) if bound else own))
+            memory = own if not squeezed or bound is None else max(1, bound)
+            self._isolate.confine(self._limits._replace(memory=memory))
         self._squeezed = squeezed
 
     def _ended(self, ended: Ended) -> Ended:

@@ -145,6 +145,7 @@ class ResumableDriver(Driver):
 
     def _put(self, number: int, answer: Answer, place: int = LATER) -> None:
         if self.replays:
+            self._give_back(number)
             self._held[number] = answer
             self._release()
             return
@@ -261,7 +262,7 @@ class ResumableDriver(Driver):
 
     async def invoke(self, name: str, *args: Any) -> Any:
         """Makes a call for a host service, as `Gate.call` does, or has it from the checkpoint."""
-        text, owner = encode(self.gate.crossing(args), name), OWNER.get()
+        text, owner = self.gate.crossing(name, args), OWNER.get()
         kept = (
             owner in self._open and self._remade(self._open[owner].name) and not self._again(name)
         )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .lifecycle import Life
     from .modules import View
     from .nested import Nest
+    from .quota import Share
     from .session import Session
 
 
@@ -92,18 +93,31 @@ class Run:
             seed = keeping.check(self._engine, program, session, seed)
         self.result = Result(run_id, self._engine, bounds, seed)
         self.params = _parameters(params, bounds.depth)
+        self._share: Share | None = None
         self.isolate = self._isolate(bounds)
+        try:
+            self._connect(bounds, isolation)
+            if keeping is not None:
+                keeping.begin(self)
+        except BaseException:
+            self.release()
+            raise
+
+    def _connect(self, bounds: Limits, isolation: str) -> None:
+        """Joins the isolate, its driver, the gate and what capabilities may use."""
+        session, inside, keeping = self._session, self._inside, self._keeping
         self.isolate.compile_with(self._compile)
         # A protocol takes 20 us to ask.
         self.remote = hasattr(self.isolate, "connect") and isinstance(self.isolate, Remote)
         if isolation == "process" and not self.remote:
-            raise UsageError(f"the engine {name} was given as an object, which cannot be isolated")
+            raise UsageError(
+                f"the engine {self._engine.name} was given as an object, which cannot be isolated"
+            )
         if self.remote:
             from .frames import MAX_TEXT
 
             if len(self.params) > MAX_TEXT:
                 raise ParamError(f"params are larger than {MAX_TEXT} bytes")
-        self._share = None
         if session.tenant is not None:
             from .quota import Share
 
@@ -131,7 +145,7 @@ class Run:
             session.on_warning,
         )
         self._output: list[str] = []
-        self._sources = {program.name: program.source}
+        self._sources = {self._program.name: self._program.source}
         self._modules = None if session.found_modules is None else self._view_of_modules()
         self.gate.context = Context(
             policy=session.policy,
@@ -142,8 +156,9 @@ class Run:
             load_module=self._load_module,
             tools=session.toolbox if inside is None else inside.toolbox,
             sources=self._sources,
-            run_id=run_id,
+            run_id=self.result.run_id,
             measure=self.driver.usage,
+            alone=self.driver.alone,
             adopt=self.gate.adopt,
             keep=self.gate.keep,
             nest=lambda: self.nest,
@@ -151,12 +166,6 @@ class Run:
         )
         if session.hooks:
             self.gate.context.hooks.fix(session.hooks)
-        if keeping is not None:
-            try:
-                keeping.begin(self)
-            except LlmspellError:
-                self.release()
-                raise
 
     def _sandbox_of(self, wanted: tuple[str, ...]) -> Sandbox | None:
         """The sandbox of the session; None where it takes nothing away."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..spells.program import Program
+from .arguments import check
 from .checkpoint import Checkpoint
 from .keeper import Keeping
 from .result import Result
@@ -30,10 +31,15 @@ class Running:
         checkpoint: Checkpoint | None,
         keep: str | os.PathLike[str] | None,
     ) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise UsageError("start and restore need a running event loop") from None
+        check(keep=keep)
         self._session = session
         self._given = program, params, limits, Keeping(checkpoint, keep)
         self._run = Run(session, *self._given) if session.pool is None else None
-        self._task = asyncio.get_running_loop().create_task(self._work())
+        self._task = loop.create_task(self._work())
         self._task.add_done_callback(lambda task: session.started.discard(self))
         session.started.add(self)
 
@@ -65,6 +71,7 @@ class Running:
 
     async def cancel(self) -> None:
         """Ends it where it is."""
+        await asyncio.sleep(0)  # one that has not begun would not close what it has
         self._task.cancel()
         await asyncio.wait([self._task])
 

@@ -82,6 +82,7 @@ class Session:
     models: models of this program by name or pattern: {"acme/large": a pydantic-ai model}, or what
         answers in place of models: doubles as `testing` makes them.
     folder: where relative paths start; the current folder by default.
+    settings: a Settings, in place of what the configuration files say.
     stdin: what `io.read` reads, such as sys.stdin; empty by default.
     output: gets printed text as it happens.
     log: gets (level, message, fields) of log calls.
@@ -136,8 +137,12 @@ class Session:
             functions=functions, hooks=hooks, tool_rules=tool_rules, modules=modules,
             models=models, require=require, tools=tools, tenant=tenant, settings=settings,
             model=model, seed=seed, approve=approve, output=output, log=log, notify=notify,
-            on_call=on_call, on_warning=on_warning, on_lifecycle=on_lifecycle,
+            on_call=on_call, on_warning=on_warning, on_lifecycle=on_lifecycle, sandbox=sandbox,
+            features=features, preload=preload, folder=folder, cache=cache, record=record,
+            replay=replay,
         )  # fmt: skip
+        if record is not None and replay is not None:
+            raise UsageError("record and replay exclude each other")
         self.policy = Policy(level, allow, os.fspath(folder))
         self.limits = LEVEL_LIMITS[level].updated(limits or {})
         self.tenant = tenant
@@ -188,14 +193,6 @@ class Session:
             stdin=stdin,
             given=_checked(models) if models else None,
         )
-        if record is not None and replay is not None:
-            raise UsageError("record and replay exclude each other")
-        self.journal: Recorder | Replayer | None = None
-        if record is not None:
-            self.journal = Recorder(record)
-        elif replay is not None:
-            self.journal = Replayer(replay)
-
         self.started: set[Running] = set()
         self.pool: Pool | None = None
         self.lives: Lives | None = None
@@ -208,6 +205,11 @@ class Session:
 
             self.pool = Pool.of(pool)
             self.pool.join(self, self.lives)
+        self.journal: Recorder | Replayer | None = None
+        if record is not None:
+            self.journal = Recorder(record)  # last: it begins the file anew
+        elif replay is not None:
+            self.journal = Replayer(replay)
 
     def toolbox(self) -> Toolbox:
         """The tools of one run, and who may use them."""
@@ -357,8 +359,12 @@ class Session:
             program is the one in the checkpoint.
         Raises RestoreError with the first thing that is not as it was.
         """
+        from .checkpoint import Checkpoint
         from .running import Running
 
+        if not isinstance(checkpoint, Checkpoint):
+            kind = type(checkpoint).__name__
+            raise UsageError(f"checkpoint must be a Checkpoint, got {kind}")
         given = checkpoint.program if source_or_path is None else source_or_path
         program = Program.of(given, self.cache.sources)
         return Running(self, program, checkpoint.params, limits or {}, checkpoint, keep)
@@ -394,10 +400,15 @@ class Session:
             )
         run = Run(self, program, params or {}, limits or {})
         if not run.remote:
-            run.begin()
-            if run.advance() and not run.open and not self.services.open:
-                run.release()
-                self._close_journal()
+            over = True
+            try:
+                run.begin()
+                over = run.advance() and not run.open and not self.services.open
+            finally:
+                if over:
+                    run.release()
+                    self._close_journal()
+            if over:
                 return run.result
 
         async def rest() -> Result:

@@ -11,6 +11,7 @@ it makes is reserved and settled against the budget of the run, and against its 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -254,6 +255,7 @@ class Agent:
         self.usage = Usage()
         self.runs = self.failures = self.tool_calls = 0
         self._turn: asyncio.Lock | None = None
+        self._sizes: dict[str, int] = {}
         self._set(ctx, model, options)
         ctx.meter.hold(SIZE)
 
@@ -276,16 +278,21 @@ class Agent:
 
     async def configure(self, ctx: Context, given: AgentOptions) -> None:
         """Replaces some of its options; runs that are under way go on as they began."""
-        options = self.options.changed(given)
         model = self.model if given.model is None else await ctx.model(given.model)
-        ctx.meter.hold(size_of(given.given()))
-        self._set(ctx, model, options)
+        self._set(ctx, model, self.options.changed(given))
+        if self.working:
+            self._sizes.clear()  # a run that is under way has what is replaced
+        sizes = {name: size_of(value) for name, value in given.given().items()}
+        ctx.meter.hold(sum(size - self._sizes.get(name, 0) for name, size in sizes.items()))
+        self._sizes |= sizes
 
     def add_tools(self, ctx: Context, tools: list[str | Agent]) -> None:
         """Lets it use more tools."""
         options = replace(self.options, tools=[*(self.options.tools or ()), *tools])
         self._set(ctx, self.model, options)
-        ctx.meter.hold(size_of(tools))
+        size = size_of(tools)
+        ctx.meter.hold(size)
+        self._sizes["tools"] = self._sizes.get("tools", 0) + size
 
     @property
     def tool_names(self) -> list[str]:
@@ -295,9 +302,9 @@ class Agent:
 
     async def clone(self, ctx: Context, given: AgentOptions) -> Agent:
         """One like it, without its name and its conversation."""
-        options = replace(self.options, name=None).changed(given)
         model = self.model if given.model is None else await ctx.model(given.model)
-        return Agent(ctx, model, options)
+        self._sizes.clear()  # what both have stays counted
+        return Agent(ctx, model, replace(self.options, name=None).changed(given))
 
     async def run(
         self, ctx: Context, prompt: str, history: Sequence[AgentMessage] = ()
@@ -428,19 +435,21 @@ def _check_offers(options: AgentOptions) -> None:
             f"options.tools has {ANSWER}, by which an agent with an output schema answers: name it "
             "otherwise"
         )
-    for name in given:
-        if given.count(name) > 1:
+    # Counted at once: a script may name thousands.
+    tool_counts, other_counts = Counter(given), Counter(others)
+    for name, count in tool_counts.items():
+        if count > 1:
             raise BadArgument(f"options.tools has {name} twice")
     for other in others:
         name = f"{HAND_OFF}{other.name}"
-        if others.count(other) > 1:
+        if other_counts[other] > 1:
             raise BadArgument(f"options.hand_offs has {other.name} twice")
         if len(name) > LONGEST_NAME:
             raise BadArgument(
                 f"options.hand_offs: the name {other.name} is too long: an agent that takes tasks "
                 f"over has at most {LONGEST_NAME - len(HAND_OFF)} characters"
             )
-        if name in given:
+        if name in tool_counts:
             raise BadArgument(
                 f"options.tools has {name}, by which a task is left to {other.name}: name it "
                 "otherwise"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ... import typespec
 from ...errors import BadArgument, CapabilityError, NotFound, ScriptError, UsageError, near_miss
 from ...values import FunctionRef
+from ..failures import failure_of
 from ..tools.toolbox import in_nobodys_name
 
 if TYPE_CHECKING:
@@ -158,10 +159,19 @@ def of_program(given: Mapping[str, Mapping[str, Any]]) -> list[Hook]:
     """The hooks a program gives, by their ids. Raises UsageError."""
     hooks = []
     for id, options in given.items():
-        for name in options:
+        if not isinstance(options, Mapping):
+            kind = type(options).__name__
+            raise UsageError(f"hook {id} must be a mapping of functions, got {kind}")
+        for name, value in options.items():
             if name not in (*POINTS, "priority"):
-                raise UsageError(f"hook {id} has no {name}{near_miss(name, POINTS)}")
+                raise UsageError(f"hook {id} has no {name}{near_miss(str(name), POINTS)}")
+            fits = isinstance(value, int) if name == "priority" else callable(value)
+            if not fits:
+                wanted = "an integer" if name == "priority" else "a function"
+                raise UsageError(f"hook {id}: {name} must be {wanted}, got {type(value).__name__}")
         calls = {point: options[point] for point in POINTS if point in options}
+        if not calls:
+            raise UsageError(f"hook {id} must have one of {', '.join(POINTS)}")
         hooks.append(Hook(id, options.get("priority", 0), calls, fixed=True))
     return hooks
 
@@ -222,13 +232,18 @@ class Hooks:
 
     async def ask(self, hook: Hook, point: str, told: Any) -> Any:
         """What one hook gives, as a record of the kind it was told. Raises BadArgument."""
-        with in_nobodys_name():
-            answer = hook.calls[point](told)
-            if inspect.isawaitable(answer):
-                answer = await answer
+        who = f"{point} of the hook {hook.id}"
+        try:
+            with in_nobodys_name():
+                answer = hook.calls[point](told)
+                if inspect.isawaitable(answer):
+                    answer = await answer
+        except Exception as error:
+            if not hook.fixed:
+                raise
+            raise failure_of(who, error) from error
         if answer is None:
             return None
-        who = f"{point} of the hook {hook.id}"
         try:
             record = typespec.read(type(told))
             given = (

@@ -69,9 +69,9 @@ class Approvals:
         try:
             answer = self._approve(request)
             return bool(await answer if inspect.isawaitable(answer) else answer)
-        except LlmspellError:
-            raise
         except Exception as error:
+            if isinstance(error, LlmspellError) and error.result is None:
+                raise  # one with a result is of another run, and must not end this one
             kind = type(error).__name__
             raise HostFailure(
                 f"{request.name}: the program that runs this spell failed to decide ({kind})",

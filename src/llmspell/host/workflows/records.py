@@ -2,6 +2,8 @@
 
 Definition, StepSpec   as a script or a file gives them
 Plan, Body, Step       the same after it was read
+RunOptions             how a script wants it run
+WorkflowEvent          what it is told meanwhile
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ... import typespec
+from ...values import FunctionRef
 
 BlockType = Literal["sequential", "parallel", "conditional", "loop", "map_reduce", "graph"]
 
@@ -144,6 +147,45 @@ class Branch:
 
     when: Any
     steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run a workflow.
+
+    input: what templates call `input`.
+    variables: values of variables of the workflow, in the place of those it has.
+    on_event: is given a WorkflowEvent whenever something happens.
+    on_approval: is given {step, message} where somebody has to agree, and tells whether they do;
+        without it a step waits for `workflow.approve`.
+    """
+
+    input: Any = None
+    variables: dict[str, Any] | None = None
+    on_event: FunctionRef | None = None
+    on_approval: FunctionRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEvent:
+    """Something that happened in a run of a workflow.
+
+    type: what: "workflow_started", "step_started", "step_retrying", "step_waiting" (for somebody to
+        agree), "step_completed", "step_failed", "step_skipped", "workflow_paused",
+        "workflow_resumed", "workflow_completed", "workflow_failed" or "workflow_cancelled".
+    step: id of the step.
+    attempt: which attempt of the step it was, from 1.
+    output: what the step, or the workflow, gave.
+    error: what went wrong.
+    message: what somebody has to agree to.
+    """
+
+    type: str
+    step: str | None = None
+    attempt: int | None = None
+    output: Any = None
+    error: str | None = None
+    message: str | None = None
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import ChainMap
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -22,7 +21,7 @@ from ...values import FunctionRef, Handle
 from ..errors import run
 from ..formats import templates
 from ..tasks import end, strand, together
-from .records import Body, Plan, Step, StepSpec, weight
+from .records import Body, Plan, RunOptions, Step, StepSpec, WorkflowEvent, weight
 from .steps import MAX_ITERATIONS
 from .values import Frame, Outcome, Values
 
@@ -38,47 +37,14 @@ LARGE = 64 * 1024
 ITERATIONS = 100
 PARALLEL = 8
 
-REFUSED = ("denied", "not_approved")
-"""Codes of failures that stay: somebody who said no is not asked again."""
+REFUSED = ("denied", "not_approved", "deadlock")
+"""Codes of failures that stay: somebody who said no, or is not there, is not asked again."""
 
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How to run a workflow.
-
-    input: what templates call `input`.
-    variables: values of variables of the workflow, in the place of those it has.
-    on_event: is given a WorkflowEvent whenever something happens.
-    on_approval: is given {step, message} where somebody has to agree, and tells whether they do;
-        without it a step waits for `workflow.approve`.
-    """
-
-    input: Any = None
-    variables: dict[str, Any] | None = None
-    on_event: FunctionRef | None = None
-    on_approval: FunctionRef | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowEvent:
-    """Something that happened in a run of a workflow.
-
-    type: what: "workflow_started", "step_started", "step_retrying", "step_waiting" (for somebody to
-        agree), "step_completed", "step_failed", "step_skipped", "workflow_paused",
-        "workflow_resumed", "workflow_completed", "workflow_failed" or "workflow_cancelled".
-    step: id of the step.
-    attempt: which attempt of the step it was, from 1.
-    output: what the step, or the workflow, gave.
-    error: what went wrong.
-    message: what somebody has to agree to.
-    """
-
-    type: str
-    step: str | None = None
-    attempt: int | None = None
-    output: Any = None
-    error: str | None = None
-    message: str | None = None
+NOBODY = (
+    "no task is there to approve it: give `run` an on_approval, or approve it from another task"
+)
+PATIENCE = 0.5
+"""Seconds between two looks at whether somebody is left in the script that could help."""
 
 
 class Execution:
@@ -106,6 +72,7 @@ class Execution:
         self.unpaused = asyncio.Event()
         self.unpaused.set()
         self._rests = False
+        self._at_work = 0
         self.frame = Frame(ChainMap({}), {"input": options.input})
         self._tell = tell
         self._held: dict[str, int] = {}
@@ -282,7 +249,8 @@ class Execution:
             if not self._rests:
                 self._rests = True
                 await self.emit("workflow_paused")
-            await self.unpaused.wait()
+            alone = "the workflow is paused, and no task is there to resume it"
+            await self.helped(self.unpaused.wait(), alone)
         if self._rests:
             self._rests = False
             await self.emit("workflow_resumed")
@@ -305,13 +273,18 @@ class Execution:
 
     async def step(self, step: Step, frame: Frame) -> Outcome:
         """Does a step, as often as it may be tried."""
+        single = step.body is None
         with strand(step.id):
-            return await self.tried(step, frame)
+            await self.turn()
+            self._at_work += single
+            try:
+                return await self.tried(step, frame)
+            finally:
+                self._at_work -= single
 
     async def tried(self, step: Step, frame: Frame) -> Outcome:
         """Does a step, in its strand."""
         spec, tried = step.spec, 0
-        await self.turn()
         if spec.when is not None and not await self.values.truth(spec.when, frame):
             return await self.settle(step, frame, Outcome("skipped"))
         while True:
@@ -470,7 +443,7 @@ class Execution:
         try:
             await self.emit("step_waiting", spec.id, message=message)
             if self.options.on_approval is None:
-                answer = await decision
+                answer = await (decision if spec.timeout else self.helped(decision, NOBODY))
             else:
                 asked = {"step": spec.id, "message": message}
                 answer = await run(self.options.on_approval, asked)
@@ -482,6 +455,20 @@ class Execution:
             reason = f": {comment[:1000]}" if isinstance(comment, str) else ""
             raise HostFailure(f"it was not approved{reason}", code="not_approved")
         return {"approved": True} | ({} if comment is None else {"comment": comment})
+
+    async def helped(self, waiting: Awaitable[Any], alone: str) -> Any:
+        """Waits for what another task of the script has to do. Raises HostFailure(code="deadlock")
+        where none is left, and no step is at work that may do it."""
+        job, stuck = asyncio.ensure_future(waiting), 0
+        try:
+            while not (await asyncio.wait({job}, timeout=PATIENCE))[0]:
+                resting = sum(map(len, self.decisions.values()))
+                stuck = stuck + 1 if self.ctx.alone() and self._at_work == resting else 0
+                if stuck == 2:
+                    raise HostFailure(alone, code="deadlock")
+            return job.result()
+        finally:
+            job.cancel()
 
 
 def _text(value: Any) -> str:

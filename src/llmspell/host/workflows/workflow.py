@@ -16,8 +16,8 @@ from ...values import FunctionRef, Handle, kind_of
 from ..formats import documents, yaml
 from ..tasks import end
 from .pictures import mermaid
-from .records import Plan, weight
-from .runs import Execution, RunOptions, WorkflowEvent
+from .records import Plan, RunOptions, WorkflowEvent, weight
+from .runs import Execution
 from .steps import ID, MAX_SIZE, read
 from .values import Outcome
 
