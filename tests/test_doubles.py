@@ -50,6 +50,12 @@ def test_a_double_stands_for_a_real_model() -> None:
     assert double.asked == 3
 
 
+def test_a_model_that_is_named_comes_before_every_pattern() -> None:
+    models = {"*": scripted("any"), "openai/*": scripted("some"), "openai/gpt-4o": scripted("one")}
+    assert spell("return llm.generate('x', {model = 'openai/gpt-4o'})", models=models) == "one"
+    assert spell("return llm.generate('x', {model = 'openai/o3'})", models=models) == "any"
+
+
 def test_a_double_makes_the_vectors_of_the_offline_model() -> None:
     source = """
         llm.providers.create_mock("m", { "x" })

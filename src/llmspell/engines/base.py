@@ -60,6 +60,11 @@ class Signature(NamedTuple):
     alias: str = ""
 
 
+def output_of(names: Mapping[str, Signature]) -> str:
+    """The name of what prints."""
+    return next((name for name, item in names.items() if item.role == "output"), "print")
+
+
 def camel(name: str) -> str:
     """snake_case to camelCase."""
     first, *rest = name.split("_")

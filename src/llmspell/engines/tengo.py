@@ -10,7 +10,7 @@ from typing import Any
 from .. import tengo
 from ..errors import LlmspellError, ScriptRuntimeError, ScriptSyntaxError
 from ..limits import Limits
-from .base import Answer, Chunk, Compile, Done, Ended, Signature
+from .base import Answer, Chunk, Compile, Done, Ended, Signature, output_of
 from .lua import LuaEngine, LuaIsolate
 from .lua_compiler import compiled, compiler
 from .lua_prelude import dumped, surface
@@ -89,8 +89,7 @@ class TengoEngine:
         """Makes a fresh Lua state with `names` bound."""
         if names is not self._names:
             self._names, self._surface = names, surface(names)
-            outputs = [name for name, item in names.items() if item.role == "output"]
-            self._output = outputs[0] if outputs else "print"
+            self._output = output_of(names)
         isolate = TengoIsolate(MODULE, self._surface, self._output, limits)
         isolate.known = GIVEN | {
             word for name, item in names.items() for word in (name.partition(".")[0], item.alias)

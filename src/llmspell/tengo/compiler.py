@@ -248,10 +248,7 @@ class _Emitter(Expressions):
                 self.out.append("else do " if i else "do ")
                 self.statement(init, False)
                 word, ends = "if ", ends + (2 if i else 1)
-            (
-                text,
-                _,
-            ) = self.condition(test)
+            text = self.condition(test)[0]
             self.out.append(f"{word}{text} then ")
             self.block(block, True)
             word = " elseif "

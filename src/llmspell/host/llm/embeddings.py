@@ -40,13 +40,12 @@ async def embedding_model(ctx: Context, wanted: str | None) -> str:
     A double makes those of the offline model.
     """
     models = ctx.services.models
-    if wanted and wanted not in (*models.providers, "google", "test"):
+    if wanted and models.providers.own_name(wanted) not in (*models.providers, "test"):
         return await ctx.model(wanted)
     default = await models.default()
     if not wanted and default.startswith("mock/"):
         return await ctx.model(default)
-    named = wanted or default.partition("/")[0]
-    provider = "gemini" if named == "google" else named
+    provider = models.providers.own_name(wanted or default.partition("/")[0])
     if not ctx.policy.reaches("llm", f"{provider}/"):
         raise denial("llm", provider)
     model = DEFAULTS.get(provider)

@@ -192,3 +192,10 @@ KINDS: dict[str, Kind] = {
     ),
 }
 """Every kind, in the order in which a key in the environment chooses the default model."""
+
+OWN_NAMES = {
+    kind.prices: name
+    for name, kind in KINDS.items()
+    if kind.prices and kind.prices not in (name, "free")
+}
+"""What others call a provider -> what it is called here."""

@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...errors import BadArgument, NotFound, near_miss
+from .kinds import OWN_NAMES
 from .providers import check_name, dollars, price_of
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ PROFILE: dict[str, str] = {
     "caching": "supports_cache",
 }
 """Ability -> what pydantic-ai's profiles call it."""
-
-OWN_NAMES = {"google": "gemini"}
-"""genai-prices' name of a provider -> ours."""
 
 MAX_FOUND = 500
 

@@ -147,11 +147,9 @@ class Models:
     def provider(self, name: str) -> Provider:
         """The provider of a model. Raises ProviderFailure(code="model_unknown")."""
         head = name.partition("/")[0]
-        found = self.providers.get(head)
+        found = self.providers.get(self.providers.own_name(head))
         if name == OFFLINE:
             return OFFLINE_PROVIDER
-        if found is None and head == "google":
-            found = self.providers["gemini"]
         if found is None:
             raise self.providers.unknown(name)
         return found
@@ -209,7 +207,9 @@ class Models:
         return self.model(name) if own is None else own
 
     def given(self, name: str) -> Given | None:
-        """What the program has given for a model."""
+        """What the program has given for a model: under its name, else the first pattern's."""
+        if name in self._given:
+            return self._given[name]
         return next((m for pattern, m in self._given.items() if fnmatchcase(name, pattern)), None)
 
     async def request(

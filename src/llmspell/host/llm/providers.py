@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ...errors import BadArgument, ProviderFailure, near_miss
 from ..settings import Environment, ProviderSettings
 from .failures import said_by
-from .kinds import KINDS, Connection, Kind
+from .kinds import KINDS, OWN_NAMES, Connection, Kind
 from .ollama import ollama_root
 
 if TYPE_CHECKING:
@@ -210,6 +210,13 @@ class Providers(Mapping[str, Provider]):
 
     def __len__(self) -> int:
         return len(self._providers)
+
+    def own_name(self, name: str) -> str:
+        """What a provider is called here, by what others call it: "gemini" for "google".
+
+        One that the user has called so comes first.
+        """
+        return name if name in self else OWN_NAMES.get(name, name)
 
     def unknown(self, wanted: str) -> ProviderFailure:
         """The error for a name that no provider has."""
