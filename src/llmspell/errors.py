@@ -118,6 +118,11 @@ class LlmspellError(Exception):
             frame.update({key: part for key, part in shown._asdict().items() if part})
         return told
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not made again of its text; what failed on the host may be of any kind, and have secrets.
+        state = self.__dict__ | {"host_error": None, "host_trace": None}
+        return type(self).__new__, (type(self), *self.args), state
+
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}: " if self.frames else ""
         return where + self.message

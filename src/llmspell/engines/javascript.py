@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..errors import Frame, ScriptSyntaxError
 from ..limits import Limits
-from .base import Chunk, Signature, Store
+from .base import Chunk, Signature, Store, output_of
 from .javascript_compiler import CHECKED, Checker, check, prelude
 from .javascript_isolate import JavaScriptIsolate
 from .javascript_sources import SUFFIXES, built_in
@@ -39,6 +40,9 @@ class JavaScriptEngine:
         self._checker: Vm | None = None
         if self._locked:
             from . import typescript as typescript  # locked down, nothing can be imported
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name, not self._locked)  # in another process: without the VM
 
     def keep(self, store: Store | None) -> None:
         """Has the prepared VM kept there."""
@@ -82,8 +86,7 @@ class JavaScriptEngine:
         """Makes a fresh VM with `names` bound."""
         if names is not self._names:
             self._names, self._image = names, images.of(prelude(names))
-            outputs = [name for name, item in names.items() if item.role == "output"]
-            self._output = outputs[0] if outputs else "print"
+            self._output = output_of(names)
             self._modules = built_in(names)
         assert self._image is not None
         alone, self._alone = self._alone, False

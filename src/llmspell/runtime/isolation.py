@@ -29,6 +29,7 @@ from ..engines.base import (
     Signature,
     Store,
     Waiting,
+    output_of,
 )
 from ..errors import (
     CapabilityError,
@@ -82,6 +83,9 @@ class IsolatedEngine:
         self._output = "print"
         self._folder = ""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return isolated, (self.name,)  # as part of a result that goes to another process
+
     def keep(self, store: Store | None) -> None:
         """Has workers find there what the engine has prepared, and put it there."""
         if store is not None and isinstance(engine(self.name), Prepares):
@@ -112,8 +116,7 @@ class IsolatedEngine:
             self._names = names
             told = [[name, *signature] for name, signature in names.items()]
             self._launch = self._given or launcher(pack("names", self.name, told, self._folder))
-            outputs = [name for name, item in names.items() if item.role == "output"]
-            self._output = outputs[0] if outputs else "print"
+            self._output = output_of(names)
         return RemoteIsolate(self._output, limits, self._launch)
 
 
