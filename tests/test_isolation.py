@@ -54,7 +54,7 @@ from llmspell.runtime.frames import (
     tell_error,
 )
 from llmspell.runtime.isolation import IsolatedEngine, RemoteIsolate
-from llmspell.runtime.zygote import Zygote, launcher, spawn
+from llmspell.runtime.zygote import WARM, Zygote, launcher, spawn, zygotes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a zygote on Linux only")
 
@@ -728,5 +728,39 @@ def test_a_run_that_is_cancelled_while_its_worker_gets_ready_ends_at_once() -> N
                 task.cancel()
                 await asyncio.wait({task}, timeout=PATIENCE)
                 assert task.cancelled()
+
+    asyncio.run(main())
+
+
+# Zygotes of many sets of names.
+
+
+def given(x: int) -> int:
+    """Gives it.
+
+    x: a number.
+    returns: it.
+    """
+    return x
+
+
+def test_few_zygotes_are_kept_and_none_is_ended_that_has_a_worker() -> None:
+    async def shop(number: int, source: str = "return shop{}.given({})") -> Any:
+        async with session(functions={f"shop{number}.given": given}) as within:
+            return (await within.run(source.format(number, number))).value
+
+    def running() -> int:
+        return sum(zygote._process is not None for zygote in list(zygotes._all.values()))
+
+    async def main() -> None:
+        long = asyncio.create_task(shop(0, "sleep(4) return shop{}.given({} + 42)"))
+        await asyncio.sleep(0.3)
+        for number in range(1, 13):
+            assert await shop(number) == number
+            assert running() <= WARM
+        assert not long.done()
+        assert await long == 42
+        assert await shop(1) == 1
+        assert running() == len(zygotes._warm) <= WARM
 
     asyncio.run(main())

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from conftest import PATIENCE
 from llmspell import (
     LifecycleEvent,
     LlmspellError,
+    ParamError,
     Pool,
     PoolMetrics,
     PoolTimeout,
@@ -530,3 +532,62 @@ def test_a_pool_is_of_one_session_with_an_event_loop() -> None:
         session(pool=pool)
     with pytest.raises(UsageError, match="await run"):
         here.run_sync("return 1")
+
+
+def test_a_run_that_is_refused_leaves_its_place() -> None:
+    async def main() -> None:
+        async with session(isolation="process", pool={"min": 1, "max": 2}) as within:
+            for _ in range(3):
+                with pytest.raises(ParamError, match="params are larger than"):
+                    await within.run("return 1", {"text": "x" * 2_000_000})
+            assert metrics(within).active == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a zygote on Linux only")
+def test_no_worker_is_kept_for_limits_of_one_run() -> None:
+    from test_isolation import children, zygote
+
+    async def main() -> None:
+        async with session(isolation="process", pool={"min": 0, "max": 2}) as within:
+            await within.run("return 0")
+            await until(lambda: metrics(within).ready == 1)
+            process = zygote()._process
+            assert process is not None
+            for n in range(12):
+                limits = {"time": 10 + n}
+                assert (await within.run("return params.n", {"n": n}, limits=limits)).value == n
+            # What a run was killed with may still be there for a moment, and one is spare.
+            await until(lambda: len(children(process.pid)) <= 2 and metrics(within).active == 0)
+            assert (metrics(within).made, metrics(within).ready) == (1, 1)
+            assert (await within.run("return 1")).value == 1
+            assert (metrics(within).handed_out, metrics(within).missed) == (1, 13)
+
+    asyncio.run(main())
+
+
+def test_engines_share_what_may_be_kept_ready(tmp_path: Path) -> None:
+    sources = {"a.lua": "return 1", "b.tengo": "export 1"}
+    for name, source in sources.items():
+        (tmp_path / name).write_text(source)
+
+    async def main() -> None:
+        async with session(pool={"min": 1, "max": 3}) as within:
+            most = 0
+            for name in [*sources] * 6:
+                assert (await within.run(tmp_path / name)).value == 1
+                await asyncio.sleep(0.02)
+                most = max(most, metrics(within).ready)
+            assert most == 3
+            # What was asked for last has its share, and the engine of the session its least.
+            await until(lambda: metrics(within).ready == 3)
+            assert within.pool is not None
+            ready = {key.engine.name: len(queue) for key, queue in within.pool._ready.items()}
+            assert ready["tengo"] == 2
+            missed = metrics(within).missed
+            assert (await within.run("return 1")).value == 1
+            assert (await within.run(tmp_path / "b.tengo")).value == 1
+            assert metrics(within).missed == missed
+
+    asyncio.run(main())

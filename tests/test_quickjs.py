@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -15,7 +16,7 @@ import pytest
 
 import llmspell
 from llmspell import Session, UsageError
-from llmspell.engines import quickjs_guest, quickjs_memory
+from llmspell.engines import quickjs_guest, quickjs_image, quickjs_memory
 from llmspell.engines.javascript_compiler import prelude
 from llmspell.engines.javascript_threads import REST
 from llmspell.engines.quickjs import Host, Vm
@@ -246,3 +247,18 @@ def test_a_build_that_is_not_known_is_refused(
             quickjs_guest.guest()
         with pytest.raises(UsageError, match=r"quickjs-rs"):
             images._found(prelude({}) + " ")
+
+
+def test_few_images_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quickjs_image, "KEPT", 2)
+    made = [images.of(prelude({}) + " " * spaces) for spaces in range(3)]
+    assert len(images._made) == 2
+    assert images.of(prelude({}) + "  ") is made[2]
+    first = Vm(made[0], Host())  # one that is kept no more works as long as it is used
+    first.evaluate("1 + 1")
+    first.close()
+    kept, known = weakref.ref(made[0].memory), len(images._parts)
+    del made, first
+    gc.collect()
+    assert kept() is None
+    assert len(images._parts) < known

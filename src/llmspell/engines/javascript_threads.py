@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
@@ -37,6 +38,10 @@ class Threads:
     """Threads for turns: as many as run at the same time, kept for the next."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins with none, as a process that was forked has none of its parent's."""
         self._lock = threading.Lock()
         self._idle: list[SimpleQueue[Worker]] = []
 
@@ -74,10 +79,14 @@ class Resting:
     """Has what waits for long give its memory back. In one thread, made when something waits."""
 
     def __init__(self) -> None:
+        self._able = True
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins without a thread, as a process that was forked has none of its parent's."""
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Waiter] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._able = True
 
     def stop(self) -> None:
         """Does nothing from now on: a process that is locked down can start no thread."""
@@ -113,3 +122,7 @@ class Resting:
 threads = Threads()
 resting = Resting()
 """Those of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=threads.begin)
+    os.register_at_fork(after_in_child=resting.begin)

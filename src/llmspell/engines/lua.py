@@ -41,6 +41,7 @@ from .base import (
     Sandbox,
     Signature,
     Waiting,
+    output_of,
 )
 from .lua_compiler import (
     absence,
@@ -123,8 +124,7 @@ class LuaEngine:
         """Makes a fresh Lua state with `names` bound."""
         if names is not self._names:
             self._names, self._surface = names, surface(names)
-            outputs = [name for name, item in names.items() if item.role == "output"]
-            self._output = outputs[0] if outputs else "print"
+            self._output = output_of(names)
         isolate = LuaIsolate(self._module, self._surface, self._output, limits, self._interpreted)
         isolate.compile_with(self.compile)
         return isolate
@@ -441,7 +441,7 @@ class LuaIsolate:
         return True, code.encode()
 
     def _crash(self, error: Exception) -> LlmspellError:
-        if type(error).__name__ == "LuaMemoryError" or "not enough memory" in str(error):
+        if isinstance(error, MemoryError) or "not enough memory" in str(error):  # a copy's too
             return self._limit_error("memory")
         return InternalError(f"the Lua prelude failed: {error}")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
+from _thread import allocate_lock
 from collections.abc import Container
 from functools import cache
 from typing import Any
@@ -52,7 +54,7 @@ def compiled(module: str, source: str, name: str) -> str:
             frames=(Frame(name, 1),),
         )
     checked = "--" + source[1:] if source.startswith("#") else source
-    why = _loader(module)(checked.encode(), b"=" + name.encode())
+    why = _checkers.complaint(module, checked.encode(), b"=" + name.encode())
     if why is not None:
         # lupa adds a traceback of its own to some messages.
         told, _, _ = why.partition(b"\nstack traceback:")
@@ -69,14 +71,42 @@ def syntax_error(message: str, name: str) -> ScriptSyntaxError:
     return ScriptSyntaxError(text, frames=where or (Frame(name, 1),))
 
 
-@cache
-def _loader(module: str) -> Any:
-    """A function that gives Lua's complaint about a source, or None. Holds no script state."""
-    code = (
-        b"local load = load; return function(source, name)"
-        b" local ok, why = load(source, name, 't', {}) return why end"
-    )
-    return runtime(module).execute(code)
+class _Checkers:
+    """A state for each Lua that parses sources, by all threads of a process. Runs no script."""
+
+    def __init__(self) -> None:
+        self._lock = allocate_lock()
+        self._made: dict[str, Any] = {}
+        self._lost: list[Any] = []
+        self._parses = False
+
+    def complaint(self, module: str, source: bytes, name: bytes) -> Any:
+        """What Lua has against a source, or None."""
+        with self._lock:
+            if module not in self._made:
+                code = (
+                    b"local load = load; return function(source, name)"
+                    b" local ok, why = load(source, name, 't', {}) return why end"
+                )
+                self._made[module] = runtime(module).execute(code)
+            self._parses = True
+            try:
+                return self._made[module](source, name)
+            finally:
+                self._parses = False
+
+    def fork(self) -> None:
+        """Has a lock that is free, and new states where a thread of the parent was parsing."""
+        self._lock = allocate_lock()
+        if self._parses:
+            self._lost.append(self._made)  # stopped in the middle, they cannot even be closed
+            self._made, self._parses = {}, False
+
+
+_checkers = _Checkers()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_checkers.fork)
 
 
 def runtime(module: str, memory: int | None = None) -> Any:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import wasmtime
+from wasmtime import _bindings as bindings
 from wasmtime import _ffi as ffi
 
 from . import quickjs_memory
@@ -75,8 +75,13 @@ class Pristine:
                 return None
             if self._memory is None:
                 self._vm = Vm(image, Host())
+                del self._vm._image  # which holds this: only the collector would free them
                 self._memory = quickjs_memory.Image(self._vm)
             return self._memory.fold(vm)
+
+    def unlock(self) -> None:
+        """Lets go of what a thread held that this process, forked from its own, has not."""
+        self._lock = threading.Lock()
 
     def close(self) -> None:
         """Frees it."""
@@ -461,8 +466,7 @@ def _tick(context: Any, data: Any, delta: Any, kind: Any) -> int:
     return ctypes.cast(ffi.wasmtime_error_new(b"stopped"), ctypes.c_void_p).value or 0
 
 
-_types = ffi._bindings if hasattr(ffi, "_bindings") else sys.modules["wasmtime._bindings"]
 _on_tick_type, _, _on_tick_finalizer = (
-    _types._wasmtime_store_epoch_deadline_callback.argtypes[i] for i in (1, 2, 3)
+    bindings._wasmtime_store_epoch_deadline_callback.argtypes[i] for i in (1, 2, 3)
 )
 _on_tick = _on_tick_type(_tick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from time import sleep
 from typing import Protocol
@@ -31,22 +32,33 @@ class Ticker:
     """Counts the time for all VMs of the process, while any runs."""
 
     def __init__(self) -> None:
+        self._engine: wasmtime.Engine | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Begins without a thread, as a process that was forked has none of its parent's."""
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._engine: wasmtime.Engine | None = None
         self._running: list[Runner] = []
         self._stands = True
+        self._started = False
 
     def start(self, engine: wasmtime.Engine) -> None:
         """Starts the thread, unless there is one."""
         with self._lock:
             if self._engine is None:
                 self._engine = engine
-                threading.Thread(target=self._run, name="javascript clock", daemon=True).start()
+                self._start()
+
+    def _start(self) -> None:
+        self._started = True
+        threading.Thread(target=self._run, name="javascript clock", daemon=True).start()
 
     def enter(self, runner: Runner) -> None:
         """Counts for it from now on."""
         with self._lock:
+            if not self._started and self._engine is not None:
+                self._start()
             self._running.append(runner)
             if self._stands:
                 self._stands = False
@@ -79,3 +91,6 @@ class Ticker:
 
 ticking = Ticker()
 """That of this process."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ticking.begin)

@@ -7,10 +7,13 @@ import ctypes
 import os
 import struct
 import sys
+import threading
+from collections import OrderedDict
 from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import wasmtime
 from wasmtime import _ffi as ffi
@@ -28,6 +31,9 @@ NUMBERS = 0x7FF8000A
 """What is taken from the upper half of a number, so that it differs from those of other values."""
 
 
+KEPT = 8
+"""Images that are kept, each of some 5 MB: the functions of a session are part of its own."""
+
 HEAD = struct.Struct("<5I")
 """What a kept image begins with: its numbers, and the sizes of its first two modules."""
 
@@ -41,14 +47,19 @@ SOURCES = (
 
 
 @cache
-def _engine(quick: bool = False) -> wasmtime.Engine:
-    """The one of this process: the clock counts for all its VMs."""
+def _engine(quick: bool, alone: bool) -> wasmtime.Engine:
+    """The one of this process: the clock counts for all its VMs.
+
+    quick: compiles soon, not well. alone: compiles in one thread. These run no script.
+    """
     config = wasmtime.Config()
     config.epoch_interruption = True
     ffi.wasmtime_config_async_stack_size_set(config.ptr(), STACK)
     config.max_wasm_stack = STACK
     if quick:
         config.cranelift_opt_level = "none"
+    if alone:
+        config.parallel_compilation = False
     return wasmtime.Engine(config)
 
 
@@ -65,18 +76,43 @@ class Images:
 
     def __init__(self) -> None:
         self.store: Store | None = None
-        self._made: dict[str, Image] = {}
+        self.forked = False
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, Image] = OrderedDict()
+        self._parts: WeakKeyDictionary[Pristine, tuple[wasmtime.Linker | wasmtime.Module, ...]]
+        self._parts = WeakKeyDictionary()
 
     def of(self, prelude: str) -> Image:
         """The one with this prelude."""
-        found = self._made.get(prelude)
-        if found is None:
-            found = self._made[prelude] = self._found(prelude)
-            atexit.register(_free, found)
+        with self._lock:
+            found = self._made.get(prelude)
+            if found is not None:
+                self._made.move_to_end(prelude)
+                return found
+        found = self._found(prelude)
+        with self._lock:
+            self._made[prelude] = found
+            self._parts[found.memory] = found.linker, found.module, found.poll, found.crossing
+            while len(self._made) > KEPT:
+                self._made.popitem(last=False)  # freed when the last VM of it is
         return found
 
+    def free(self) -> None:
+        """Frees all there are, while there still is an interpreter to do so."""
+        for memory, parts in list(self._parts.items()):
+            memory.close()
+            for part in parts:
+                part.close()
+
+    def fork(self) -> None:
+        """Begins anew where a process was forked: other threads of its parent had the locks."""
+        self.forked = True
+        self._lock = threading.Lock()
+        for memory in list(self._parts):
+            memory.unlock()
+
     def _found(self, prelude: str) -> Image:
-        engine, digest = _engine(), self._digest(prelude)
+        engine, digest = _engine(False, False), self._digest(prelude)
         data = self.store.load_image(digest) if self.store is not None else None
         if data is not None:
             # A file of another version of wasmtime is refused by it, and replaced.
@@ -90,7 +126,7 @@ class Images:
         if self.store is not None:
             sys.stderr.write("note: preparing JavaScript for its first use\n")
         code, numbers_ = _prepared(prelude)
-        module, beside = wasmtime.Module(engine, code), _beside(engine)
+        module, beside = _compiled(code), _beside()
         if self.store is not None:
             kept = [part.serialize() for part in (*beside, module)]
             head = HEAD.pack(*numbers_, len(kept[0]), len(kept[1]))
@@ -111,10 +147,9 @@ images = Images()
 """Those of this process."""
 
 
-def _free(made: Image) -> None:
-    """Frees it while there still is an interpreter to do so."""
-    for part in (made.memory, made.linker, made.module, made.poll, made.crossing):
-        part.close()
+atexit.register(images.free)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=images.fork)
 
 
 def _image(
@@ -128,8 +163,17 @@ def _image(
     return Image(engine, module, poll, crossing, linker, Pristine(), *numbers)
 
 
-def _beside(engine: wasmtime.Engine) -> list[wasmtime.Module]:
-    return [wasmtime.Module(engine, bytes(wasmtime.wat2wasm(text))) for text in BESIDE]
+def _compiled(code: bytes, quick: bool = False) -> wasmtime.Module:
+    engine = _engine(quick, False)
+    if not images.forked:
+        return wasmtime.Module(engine, code)
+    # It would wait for threads of the compiler that the parent of this process has.
+    made = wasmtime.Module(_engine(quick, True), code)
+    return wasmtime.Module.deserialize(engine, made.serialize())
+
+
+def _beside(quick: bool = False) -> list[wasmtime.Module]:
+    return [_compiled(bytes(wasmtime.wat2wasm(text)), quick) for text in BESIDE]
 
 
 def _deserialized(engine: wasmtime.Engine, data: bytes, at: int, size: int) -> wasmtime.Module:
@@ -148,9 +192,9 @@ def _deserialized(engine: wasmtime.Engine, data: bytes, at: int, size: int) -> w
 
 def _prepared(prelude: str) -> tuple[bytes, tuple[int, int, int]]:
     """The module with the heap after the prelude as its memory."""
-    engine, code = _engine(quick=True), guest()
-    module = wasmtime.Module(engine, code)
-    vm = Vm(_image(engine, module, _beside(engine), (0, 0, 0)), Host())
+    engine, code = _engine(True, False), guest()
+    module = _compiled(code, quick=True)
+    vm = Vm(_image(engine, module, _beside(quick=True), (0, 0, 0)), Host())
     name = vm.put(b"flush")
     flush = vm.call("new_function", name, 5)
     made = vm.evaluate(prelude)

@@ -14,6 +14,7 @@ compiles to. Text that a script makes itself and loads is not kept either.
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock  # threading would cost the start of a spell a millisecond
 from collections import OrderedDict
 from functools import cache
@@ -63,6 +64,8 @@ class ChunkCache:
     `sources` holds texts of files, read again only when they have changed.
     """
 
+    _lock = allocate_lock()  # of all: each holds it for a moment
+
     def __init__(
         self,
         max_entries: int = MAX_ENTRIES,
@@ -77,7 +80,6 @@ class ChunkCache:
         self.sources = Sources()
         self._files: ChunkFiles | None = None
         self._entries: OrderedDict[tuple[Engine, str, str], Entry] = OrderedDict()
-        self._lock = allocate_lock()
         self._bytes = self._hits = self._misses = self._disk_hits = 0
         self._evictions = self._expired = 0
         self._compiling = self._saved = 0.0
@@ -149,6 +151,11 @@ class ChunkCache:
             self._entries.clear()
             self._bytes = 0
 
+    @classmethod
+    def fork(cls) -> None:
+        """Has a lock that is free: a thread of the process this was forked from had the other."""
+        cls._lock = allocate_lock()
+
     def _keep(self, key: tuple[Engine, str, str], chunk: Chunk, seconds: float) -> None:
         now = monotonic()
         size = getsizeof(chunk.source) + getsizeof(chunk.code) + OVERHEAD
@@ -180,6 +187,10 @@ class ChunkCache:
             assert self.folder is not None
             self._files = ChunkFiles(self.folder)
         return self._files
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ChunkCache.fork)
 
 
 @cache

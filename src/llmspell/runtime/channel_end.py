@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -94,6 +97,12 @@ class Channel(asyncio.BufferedProtocol):
         if not self._closed:
             self._closed = True
             if self._transport is not None:
+                # To close it is not enough where a process that was forked meanwhile has it too.
+                # What uvloop gives for the socket has a number only.
+                with suppress(OSError):
+                    number = os.dup(self._transport.get_extra_info("socket").fileno())
+                    with socket.socket(fileno=number) as same:
+                        same.shutdown(socket.SHUT_RDWR)
                 self._transport.abort()
 
     def _take(self) -> None:

@@ -282,10 +282,14 @@ class Pool:
 
     def missed(self, engine: Engine, isolate: Isolate, limits: Limits) -> None:
         """A run had to make its isolate itself: more of that kind are wanted."""
-        self._count_demand(Key(engine, limits if isinstance(isolate, Remote) else None))
+        assert self._session is not None
+        key = Key(engine, limits if isinstance(isolate, Remote) else None)
+        if key.limits in (None, self._session.limits):  # others are those of one run
+            self._count_demand(key)
 
     def _count_demand(self, key: Key) -> None:
-        self._asked.setdefault(key, deque()).append(monotonic())
+        asked = self._asked[key] = self._asked.pop(key, deque())  # behind all others
+        asked.append(monotonic())
         self._tend_soon()
 
     def _fresh(self, ready: Ready) -> bool:
@@ -309,9 +313,7 @@ class Pool:
 
     async def start(self) -> None:
         """Makes the isolates that are to be ready at least."""
-        assert self._session is not None
-        engine = self._session.default_engine()
-        self._asked.setdefault(self._key(engine), deque())
+        self._asked.setdefault(self._first(), deque())
         self._tend()
         while self._tasks:
             await asyncio.wait(list(self._tasks))
@@ -327,21 +329,24 @@ class Pool:
                 self._recycle(queue.popleft(), "generation")
         self._tend_soon()
 
-    def _key(self, engine: Engine) -> Key:
-        assert self._session is not None
-        return Key(engine, self._session.limits if self._session.isolation == "process" else None)
-
-    def _wanted(self, key: Key) -> int:
-        """How many should be ready: as many as were asked for lately, from `min` to `max`."""
-        asked, since = self._asked[key], monotonic() - DEMAND
-        while asked and (asked[0] < since or len(asked) > self.max):
-            asked.popleft()
-        lately = max(self.min, len(asked)) if key == self._first() else len(asked)
-        return min(lately, max(0, self.max - self._places))
-
     def _first(self) -> Key:
-        assert self._session is not None
-        return self._key(self._session.default_engine())
+        session = self._session
+        assert session is not None
+        limits = session.limits if session.isolation == "process" else None
+        return Key(session.default_engine(), limits)
+
+    def _wanted(self, room: int) -> dict[Key, int]:
+        """As many of each as were asked for lately, but `min` first; together at most `room`."""
+        since, first = monotonic() - DEMAND, self._first()
+        wanted = {first: min(self.min, room)} if first in self._asked else {}
+        left = room - sum(wanted.values())
+        for key, asked in reversed(self._asked.items()):
+            while asked and (asked[0] < since or len(asked) > self.max):
+                asked.popleft()
+            has = wanted.get(key, 0)
+            wanted[key] = max(has, min(len(asked), has + left))
+            left -= wanted[key] - has
+        return wanted
 
     def _tend_soon(self) -> None:
         if self._timer is not None:
@@ -354,10 +359,11 @@ class Pool:
         """Closes what is too old, makes what is missing, one at a time, and looks again later."""
         if self._closed:
             return
-        busy = False
-        for key in list(self._asked):
-            self._expire(key)
-            missing = self._wanted(key) - len(self._ready.get(key, ())) - self._making.get(key, 0)
+        busy, room = False, max(0, self.max - self._places)  # those that may still begin
+        wanted = self._wanted(room)
+        self._expire(wanted, room)
+        for key, number in wanted.items():
+            missing = number - len(self._ready.get(key, ())) - self._making.get(key, 0)
             if missing > 0 and not self._resting():
                 busy = True
                 self._making[key] = self._making.get(key, 0) + 1
@@ -372,22 +378,26 @@ class Pool:
     def _until_next(self) -> float:
         """Seconds until the oldest that is ready has reached an age to be looked at."""
         now, ages = monotonic(), [self.idle, self.lifetime]
-        queues = [queue for queue in self._ready.values() if queue]
-        oldest = [ready.life.made for queue in queues for ready in queue]
-        due = [made + age - now for made in oldest for age in ages]
+        made = [ready.life.made for queue in self._ready.values() for ready in queue]
+        due = [then + age - now for then in made for age in ages]
         return max(0.01, min(seconds for seconds in (DEMAND, *due) if seconds > 0))
 
-    def _expire(self, key: Key) -> None:
-        queue, now = self._ready.get(key, deque[Ready]()), monotonic()
-        while queue and now - queue[0].life.made > self.lifetime:
-            self._recycle(queue.popleft(), "lifetime")
-        for ready in list(queue):
-            if ready.lost is not None:
-                queue.remove(ready)
-                self._discard(ready, str(ready.lost))
-        least = self._wanted(key)
-        while len(queue) > least and now - queue[0].life.made > self.idle:
-            self._recycle(queue.popleft(), "idle")
+    def _expire(self, wanted: Mapping[Key, int], room: int) -> None:
+        """Closes what is too old, lost or idle, and at once what there is no room for."""
+        now = monotonic()
+        for queue in self._ready.values():
+            while queue and now - queue[0].life.made > self.lifetime:
+                self._recycle(queue.popleft(), "lifetime")
+            for ready in list(queue):
+                if ready.lost is not None:
+                    queue.remove(ready)
+                    self._discard(ready, str(ready.lost))
+        over = sum(map(len, self._ready.values())) + sum(self._making.values()) - room
+        for key in self._asked:
+            queue = self._ready.get(key, deque[Ready]())
+            while len(queue) > wanted[key] and (over > 0 or now - queue[0].life.made > self.idle):
+                self._recycle(queue.popleft(), "idle")
+                over -= 1
 
     async def _make(self, key: Key) -> None:
         session = self._session
@@ -420,6 +430,7 @@ class Pool:
             return
         ready.life.tell("idle")
         self._ready.setdefault(key, deque()).append(ready)
+        self._tend_soon()
 
     def _recycle(self, ready: Ready, reason: str) -> None:
         self._expired += reason in ("idle", "lifetime")

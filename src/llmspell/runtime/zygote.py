@@ -8,15 +8,20 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import partial
+from weakref import WeakValueDictionary
 
 from ..errors import SpellCrashed
 from .frames import exit_frame
 
 PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
 """Variables an interpreter may need to start at all; a worker removes them too."""
+
+WARM = 8
+"""Zygotes that are kept warm, each of some 24 MB: more only while they all have workers."""
 
 BOOT = "import sys; sys.path += sys.argv[3:]; from llmspell.runtime.worker import main; main()"
 
@@ -29,56 +34,127 @@ been closed."""
 class Zygote:
     """Starts workers by forking one warm process; starts that anew when it is gone."""
 
-    def __init__(self, names: bytes) -> None:
+    def __init__(self, names: bytes, among: Zygotes) -> None:
         self._names = names
-        self._lock = threading.Lock()
-        self._owner = os.getpid()
+        self._among = among
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._workers: set[object] = set()
 
-    def __call__(self, channel: socket.socket) -> None:
+    def __call__(self, channel: socket.socket) -> Kill:
         """Has a worker forked. Raises BlockingIOError while too many wait to be.
 
         The zygote itself kills a worker whose channel is closed.
         """
-        with self._lock:
-            for last in (False, True):
-                if self._owner != os.getpid():
-                    self._control = self._process = None  # those of the process we were forked from
+        worker = object()
+        with self._among.lock:
+            for _ in range(2):
                 if self._control is None:
                     self._start()
                 assert self._control is not None
+                self._workers.add(worker)
+                self._among.used(self)
                 try:
                     socket.send_fds(self._control, [b"."], [channel.fileno()])
-                    return
+                    return partial(self._forget, self._workers, worker)
                 except BlockingIOError:
+                    self._workers.discard(worker)
                     raise
                 except OSError:
-                    self._stop()
-                    if last:
-                        break
+                    self.stop()
         raise SpellCrashed("could not be started")
 
+    @property
+    def busy(self) -> bool:
+        """Whether it may have a worker."""
+        return bool(self._workers)
+
     def _start(self) -> None:
-        self._owner = os.getpid()
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = _spawn(theirs, "zygote", self._names)
         self._control.setblocking(False)
 
-    def _stop(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._control = self._process = None
+    def _forget(self, workers: set[object], worker: object) -> None:
+        workers.discard(worker)
+        if not workers:
+            self._among.tidy()
 
     def stop(self) -> None:
         """Ends the zygote and every worker of it."""
-        with self._lock:
-            if self._owner == os.getpid():
-                self._stop()
+        process = self._process
+        self.leave()
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def leave(self) -> None:
+        """Leaves it to the process this one was forked from."""
+        if self._control is not None:
+            self._control.close()
+        self._control = self._process = None
+        self._workers = set()  # those of before are told no more
+
+
+class Zygotes:
+    """The zygotes of this process, one for each set of names: few are kept warm."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._all: WeakValueDictionary[bytes, Zygote] = WeakValueDictionary()
+        self._warm: OrderedDict[Zygote, None] = OrderedDict()
+
+    def of(self, names: bytes) -> Zygote:
+        """The one that is told these names first."""
+        with self.lock:
+            found = self._all.get(names)
+            if found is None:
+                found = self._all[names] = Zygote(names, self)
+            return found
+
+    def used(self, zygote: Zygote) -> None:
+        """Notes that one is about to start a worker. Called with the lock."""
+        self._warm[zygote] = None
+        self._warm.move_to_end(zygote)
+        if len(self._warm) > WARM:
+            self._make_room()
+
+    def tidy(self) -> None:
+        """Ends what is too many. Not in the way of others: they do so when they are done."""
+        if len(self._warm) > WARM and self.lock.acquire(blocking=False):
+            try:
+                self._make_room()
+            finally:
+                self.lock.release()
+
+    def _make_room(self) -> None:
+        """Ends those that were used longest ago; none with a worker, which would end with it."""
+        idle = [zygote for zygote in self._warm if not zygote.busy]
+        for zygote in idle[: len(self._warm) - WARM]:
+            del self._warm[zygote]
+            zygote.stop()
+
+    def stop(self) -> None:
+        """Ends all."""
+        with self.lock:
+            for zygote in self._warm:
+                zygote.stop()
+            self._warm.clear()
+
+    def leave(self) -> None:
+        """Has none: this process was forked from the one they are of."""
+        self.lock = threading.Lock()
+        for zygote in self._warm:
+            zygote.leave()
+        self._warm.clear()
+
+
+zygotes = Zygotes()
+"""Those of this process."""
+
+atexit.register(zygotes.stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=zygotes.leave)
 
 
 def spawn(names: bytes) -> Launch:
@@ -124,11 +200,6 @@ def _spawn(channel: socket.socket, mode: str, names: bytes) -> subprocess.Popen[
     return process
 
 
-@cache
 def launcher(names: bytes) -> Launch:
     """What starts workers on this system. `names` is the frame they are told first."""
-    if sys.platform != "linux":
-        return spawn(names)
-    zygote = Zygote(names)
-    atexit.register(zygote.stop)
-    return zygote
+    return zygotes.of(names) if sys.platform == "linux" else spawn(names)

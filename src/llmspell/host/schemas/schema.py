@@ -6,9 +6,10 @@ memory or time out of proportion.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ SHOWN_FAULTS = 10
 COMPARED = 100
 """Names of a schema among which the nearest to a wrong one is looked for: each takes time."""
 
-MAX_KEPT = 64 * 1024 * 1024
+MAX_KEPT = 32 * 1024 * 1024
 """Bytes of all compiled schemas of a process that are kept, about."""
 
 COMPILED = 125
@@ -203,11 +204,21 @@ def _alternatives(schema: dict[str, Any]) -> list[Any]:
 
 def parts(value: Any) -> int:
     """How much there is of a value: its parts, and long text as so many more."""
-    if isinstance(value, dict):
-        return 1 + sum(1 + len(key) // 100 + parts(item) for key, item in value.items())
-    if isinstance(value, list):
-        return 1 + sum(map(parts, value))
-    return 1 + len(value) // 100 if isinstance(value, str | bytes) else 1
+    level, count = [value], 0
+    while level:
+        kinds, count = set(map(type, level)), count + len(level)
+        below: list[Any] = []
+        if any(issubclass(kind, str | bytes) for kind in kinds):
+            count += sum(len(item) // 100 for item in level if isinstance(item, str | bytes))
+        if any(issubclass(kind, list) for kind in kinds):
+            below += chain.from_iterable(item for item in level if isinstance(item, list))
+        if any(issubclass(kind, dict) for kind in kinds):
+            maps = [item for item in level if isinstance(item, dict)]
+            count += sum(map(len, maps))
+            count += sum(len(key) // 100 for key in chain.from_iterable(maps))
+            below += chain.from_iterable(map(dict.values, maps))
+        level = below
+    return count
 
 
 KEYWORDS = frozenset({
@@ -290,15 +301,24 @@ def _refuse_foreign(value: Any) -> Any:
     raise BadArgument(f"the schema holds {kind_of(value)}, which JSON has no word for")
 
 
-def _refuse_costly(schema: Any, *, named: bool) -> None:
+def _refuse_costly(schema: Any, *, named: bool, data: bool = False) -> None:
     if isinstance(schema, list):
         for item in schema:
-            _refuse_costly(item, named=False)
+            _refuse_costly(item, named=False, data=data)
     if isinstance(schema, dict):
         for key, item in schema.items():
             if not named and key in COSTLY:
                 raise BadArgument(f"the schema has {key}, which schemas of scripts cannot have")
-            _refuse_costly(item, named=not named and key in NAMED)
+            if key == "type" and isinstance(item, list) and not named and not data:
+                _refuse_types(item)
+            named_below = not named and key in NAMED
+            _refuse_costly(item, named=named_below, data=data or (key in VALUES and not named))
+
+
+def _refuse_types(given: list[Any]) -> None:
+    # Not left to the library, which takes long to tell what is wrong with thousands.
+    if len(given) > len(TYPES):
+        raise BadArgument(f"the schema has a list of {len(given)} types: there are {len(TYPES)}")
 
 
 def _patterns(schema: Any, *, named: bool = False) -> Iterator[str]:
@@ -338,8 +358,15 @@ class _Compiled:
                 self._size -= dropped.size + COMPILED * len(old)
             return made
 
+    def fork(self) -> None:
+        """Has a lock that is free: a thread of the process this was forked from had the other."""
+        self._lock = Lock()
+
 
 _compiled = _Compiled()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_compiled.fork)
 
 
 def validator(schema: dict[str, Any], formats: bool = True) -> Validator:
