@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +154,28 @@ def test_a_lifecycle_callback_that_fails_leaves_nothing_open(
 
     asyncio.run(main())
     assert set(astray) == {Gone}
+
+
+def test_what_a_callback_raises_inside_a_nested_spell_is_not_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "inner.lua").write_text("json.encode({1})", encoding="utf-8")
+    source = "pcall(spell.run, 'inner.lua') return 1"
+
+    def leave_inner(record: llmspell.CallRecord) -> None:
+        if record.name == "json.encode":
+            raise Gone
+
+    async def main() -> None:
+        async with Session(folder=tmp_path, on_call=leave_inner) as session:
+            with pytest.raises(Gone):
+                await session.run(source)
+
+    asyncio.run(main())
+
+
+def test_calls_that_had_not_begun_are_ended_when_a_callback_raises() -> None:
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        with pytest.raises(Gone):
+            Session(output=leave).run_sync("async(function() sleep(1) end) print('a')")
+        gc.collect()
+    assert [str(each.message) for each in found] == []

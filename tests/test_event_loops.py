@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -97,3 +99,33 @@ def test_a_server_of_tools_on_stdio_serves_under_uvloop(tmp_path: Path) -> None:
             return (await session.run(USE, {"at": at})).value
 
     assert under_uvloop(main()) == USED
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is a zygote on Linux only")
+def test_a_worker_that_is_killed_is_a_crash_under_uvloop() -> None:
+    source = """
+        while true do
+          local jobs = {}
+          for i = 1, 1000 do jobs[i] = function() return json.encode(i) end end
+          parallel(jobs)
+        end
+    """
+
+    def children(process: int) -> list[int]:
+        path = Path(f"/proc/{process}/task/{process}/children")
+        return [int(word) for word in path.read_text().split()]
+
+    async def main() -> list[str]:
+        found = []
+        limits = {"time": 20, "tasks": 2000, "calls": 10**7}
+        async with Session(isolation="process", limits=limits) as session:
+            for _ in range(4):
+                run = asyncio.ensure_future(session.attempt(source))
+                await asyncio.sleep(0.4)
+                for zygote in children(os.getpid()):
+                    for worker in children(zygote):
+                        os.kill(worker, signal.SIGKILL)
+                found.append(type((await run).error).__name__)
+        return found
+
+    assert under_uvloop(main()) == ["SpellCrashed"] * 4

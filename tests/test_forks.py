@@ -163,3 +163,20 @@ async def main():
 asyncio.run(main())
 """
     assert said(program) == "time\n1 0\n"
+
+
+def test_a_child_collects_garbage_that_was_forked_while_another_thread_did_not() -> None:
+    program = """
+import gc
+from llmspell.garbage import unbroken
+
+def fork():
+    if (child := os.fork()) == 0:
+        print(gc.isenabled(), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return gc.isenabled()
+
+print(unbroken(fork), gc.isenabled())
+"""
+    assert said(program) == "True\nFalse True\n"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Command
 
-from llmspell import ScriptSyntaxError, Session, SpellCrashed
+from llmspell import ScriptSyntaxError, Session, SpellCrashed, StepLimit
+from llmspell.engines.base import Call, Waiting
 from llmspell.host.settings import Settings
 from llmspell.runtime.frames import LENGTH, pack
 from llmspell.runtime.isolation import IsolatedEngine
@@ -106,3 +109,21 @@ def test_a_file_name_that_is_no_utf_8_text_is_run(cli: Command, isolation: str) 
     done = cli("run", name, "--isolation", isolation)
     assert (done.code, done.out) == (4, "")
     assert "a?.lua:1: mine" in done.err
+
+
+def test_calls_of_a_process_that_come_after_the_end_are_not_begun() -> None:
+    async def main() -> None:
+        async with Session(isolation="process", settings=Settings()) as session:
+            running = session.start("sleep(60)")
+            await asyncio.sleep(0.3)
+            assert running._run is not None
+            driver = running._run.driver
+            driver.fail(StepLimit("1 steps"))
+            assert isinstance((await running.attempt()).error, StepLimit)
+            driver.deliver(Waiting([Call(99, "time.sleep", b"[1]")]))
+
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        asyncio.run(main())
+        gc.collect()
+    assert [str(each.message) for each in found] == []

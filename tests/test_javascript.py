@@ -757,3 +757,35 @@ def test_a_handle_is_closed_at_the_end_of_its_block() -> None:
     export default code;
     """
     assert llmspell.run_sync(source, engine="javascript", model="test").value == "closed"
+
+
+def test_parts_of_addresses_are_set_as_parts() -> None:
+    assert run(
+        """
+        const url = new URL("http://a.com/b?x=1#h");
+        const out = [];
+        const set = (name, text) => { url[name] = text; out.push(url.href); };
+        set("pathname", ".evil.com/x");
+        set("pathname", "y z?");
+        set("hash", "y");
+        set("hash", "");
+        set("search", "a=1&a=2&b=3");
+        out.push(url.searchParams.has("a", "3"), url.searchParams.has("a", "2"));
+        url.searchParams.delete("a", "1");
+        out.push(url.href, new URLSearchParams({a: String.fromCharCode(0xd800)}).toString());
+        try { new TextDecoder().decode(new Uint8Array([226]), {stream: true}); }
+        catch (e) { out.push(e.name); }
+        export default out;
+        """
+    ) == [
+        "http://a.com/.evil.com/x?x=1#h",
+        "http://a.com/y%20z%3F?x=1#h",
+        "http://a.com/y%20z%3F?x=1#y",
+        "http://a.com/y%20z%3F?x=1",
+        "http://a.com/y%20z%3F?a=1&a=2&b=3",
+        False,
+        True,
+        "http://a.com/y%20z%3F?a=2&b=3",
+        "a=%EF%BF%BD",
+        "TypeError",
+    ]

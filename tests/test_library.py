@@ -8,8 +8,10 @@ import io
 import json
 import os
 import re
+import sys
 import threading
 import traceback
+import types
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -938,3 +940,8 @@ def test_where_a_spell_runs_is_an_argument(isolation: str) -> None:
     result = llmspell.run_sync("return 1 + 1", isolation=isolation)
     assert (result.value, bool(result.isolation)) == (2, isolation == "process")
     assert asyncio.run(llmspell.run("return 2", isolation=isolation)).value == 2
+
+
+def test_a_run_begins_while_another_thread_imports_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncio", types.ModuleType("asyncio"))  # not yet filled
+    assert Session().run_sync("return 1").value == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -262,3 +264,26 @@ def test_few_images_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.collect()
     assert kept() is None
     assert len(images._parts) < known
+
+
+def test_threads_that_begin_together_share_one_engine() -> None:
+    program = """
+import threading
+from llmspell.engines.quickjs_image import _engine
+
+ready, found = threading.Barrier(8), []
+
+def begin():
+    ready.wait()
+    found.append(_engine(False, False))
+
+threads = [threading.Thread(target=begin) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(found), len(set(map(id, found))))
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        )
+        assert done.stdout == "8 1\n"

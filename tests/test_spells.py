@@ -380,17 +380,21 @@ def test_one_alone_may_hold_as_much_as_the_one_that_runs_it() -> None:
     assert share(0) == (1, True)
 
 
-def test_those_that_run_out_of_memory_leave_the_limit_of_the_one_that_runs_them(
-    folder: Path,
-) -> None:
+@pytest.mark.parametrize("inner", ["keeps", "chats"])
+def test_what_a_nested_spell_held_is_given_back_once(inner: str, folder: Path) -> None:
+    (folder / "chats.lua").write_text("""
+        local long, chats = ('x'):rep(100000), {}
+        for n = 1, 20 do chats[n] = llm.chat {system = long, model = 'test/offline'} end
+    """)
     (folder / "keeps.lua").write_text("""
         local long = ('x'):rep(900000)
         for _ = 1, 30 do agent.create({system = long, model = 'test/offline'}) end
     """)
     (folder / "many.lua").write_text("""
         for _ = 1, params.runs do
-          local ok, e = pcall(spell.run, 'keeps.lua', {}, {limits = {memory = 8000000}})
-          assert(e.code == 'memory', e.message)
+          local limits = {memory = params.inner == 'keeps' and 8000000 or nil}
+          local ok, e = pcall(spell.run, params.inner, {}, {limits = limits})
+          assert(params.inner == 'chats' or e.code == 'memory')
         end
         local long, streams = ('y'):rep(900000), {}
         for n = 1, 300 do streams[n] = llm.stream(long, {model = 'test/offline'}) io.write('.') end
@@ -398,7 +402,7 @@ def test_those_that_run_out_of_memory_leave_the_limit_of_the_one_that_runs_them(
 
     def streams(runs: int) -> int:
         session = Session(folder=folder, limits={"memory": "30MB", "time": PATIENCE})
-        result = session.attempt_sync(folder / "many.lua", {"runs": runs})
+        result = session.attempt_sync(folder / "many.lua", {"runs": runs, "inner": inner})
         assert isinstance(result.error, MemoryLimit)
         return len(result.output)
 

@@ -9,18 +9,35 @@ again, which takes a tenth of a second where model libraries are loaded. None of
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+_paused = False
 
 
 def unbroken(work: Callable[..., T], *args: object) -> T:
     """What `work` gives, or raises. It is to be short: other threads collect nothing either."""
     if not gc.isenabled():
         return work(*args)
+    global _paused
+    _paused = True
     gc.disable()
     try:
         return work(*args)
     finally:
         gc.enable()
+        _paused = False
+
+
+def _fork() -> None:
+    """Collects again in a process that was forked while another thread did not."""
+    global _paused
+    if _paused:
+        _paused = False
+        gc.enable()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_fork)

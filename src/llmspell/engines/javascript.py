@@ -29,10 +29,7 @@ class JavaScriptEngine:
     def __init__(self, name: str = "javascript", machine_code: bool = True) -> None:
         self.name = name
         self.suffixes = SUFFIXES
-        self._names: Mapping[str, Signature] = {}
-        self._image: Image | None = None
-        self._output = "print"
-        self._modules: Mapping[str, str] = {}
+        self._bound: tuple[Mapping[str, Signature], Image, str, Mapping[str, str]] | None = None
         # A process that is to be locked down is forked, or not, after the first program has run:
         # that one runs without threads. What comes then has them, and a VM to check programs with.
         self._alone = not machine_code
@@ -75,7 +72,8 @@ class JavaScriptEngine:
         if self._checker is not None:
             check(self._checker, code, name)
         else:
-            vm = Vm(self._image or images.of(prelude({})), Checker(), CHECKED)
+            image = images.of(prelude({})) if self._bound is None else self._bound[1]
+            vm = Vm(image, Checker(), CHECKED)
             try:
                 check(vm, code, name)
             finally:
@@ -84,18 +82,18 @@ class JavaScriptEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> JavaScriptIsolate:
         """Makes a fresh VM with `names` bound."""
-        if names is not self._names:
-            self._names, self._image = names, images.of(prelude(names))
-            self._output = output_of(names)
-            self._modules = built_in(names)
-        assert self._image is not None
+        bound = self._bound  # one value: other threads may bind other names meanwhile
+        if bound is None or bound[0] is not names:
+            bound = names, images.of(prelude(names)), output_of(names), built_in(names)
+            self._bound = bound
+        _, image, output, modules = bound
         alone, self._alone = self._alone, False
         if not alone:
-            ticking.start(self._image.engine)
+            ticking.start(image.engine)
             if self._locked:
                 threads.prepare()
                 resting.stop()
-                self._checker = Vm(self._image, Checker(), CHECKED)
-        isolate = JavaScriptIsolate(self._image, self._output, self._modules, limits, alone)
+                self._checker = Vm(image, Checker(), CHECKED)
+        isolate = JavaScriptIsolate(image, output, modules, limits, alone)
         isolate.compile_with(self.compile)
         return isolate

@@ -101,8 +101,7 @@ class LuaEngine:
         exact = set() if name == "luajit" else {"int64"}
         kept = {"steps", "preempt", "memory", "locals", "sandbox", "reproduce"}
         self.features = frozenset(kept | exact)
-        self._names: Mapping[str, Signature] = {}
-        self._surface, self._output = b"", "print"
+        self._bound: tuple[Mapping[str, Signature], bytes, str] | None = None
 
     @property
     def version(self) -> str:
@@ -122,10 +121,10 @@ class LuaEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> LuaIsolate:
         """Makes a fresh Lua state with `names` bound."""
-        if names is not self._names:
-            self._names, self._surface = names, surface(names)
-            self._output = output_of(names)
-        isolate = LuaIsolate(self._module, self._surface, self._output, limits, self._interpreted)
+        bound = self._bound  # one value: other threads may bind other names meanwhile
+        if bound is None or bound[0] is not names:
+            bound = self._bound = names, surface(names), output_of(names)
+        isolate = LuaIsolate(self._module, *bound[1:], limits, self._interpreted)
         isolate.compile_with(self.compile)
         return isolate
 

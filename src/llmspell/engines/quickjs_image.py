@@ -46,8 +46,17 @@ SOURCES = (
 )
 
 
-@cache
+_making = threading.Lock()
+
+
 def _engine(quick: bool, alone: bool) -> wasmtime.Engine:
+    """Only one is made, also where several threads ask at once."""
+    with _making:
+        return _made_engine(quick, alone)
+
+
+@cache
+def _made_engine(quick: bool, alone: bool) -> wasmtime.Engine:
     """The one of this process: the clock counts for all its VMs.
 
     quick: compiles soon, not well. alone: compiles in one thread. These run no script.
@@ -106,8 +115,9 @@ class Images:
 
     def fork(self) -> None:
         """Begins anew where a process was forked: other threads of its parent had the locks."""
+        global _making
         self.forked = True
-        self._lock = threading.Lock()
+        self._lock, _making = threading.Lock(), threading.Lock()
         for memory in list(self._parts):
             memory.unlock()
 

@@ -54,8 +54,7 @@ class TengoEngine:
     def __init__(self, name: str = "tengo", machine_code: bool = True) -> None:
         self.name = name
         self._lua = LuaEngine("lua", machine_code)
-        self._names: Mapping[str, Signature] = {}
-        self._surface, self._output = b"", "print"
+        self._bound: tuple[Mapping[str, Signature], bytes, str] | None = None
 
     @property
     def version(self) -> str:
@@ -87,10 +86,10 @@ class TengoEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> TengoIsolate:
         """Makes a fresh Lua state with `names` bound."""
-        if names is not self._names:
-            self._names, self._surface = names, surface(names)
-            self._output = output_of(names)
-        isolate = TengoIsolate(MODULE, self._surface, self._output, limits)
+        bound = self._bound  # one value: other threads may bind other names meanwhile
+        if bound is None or bound[0] is not names:
+            bound = self._bound = names, surface(names), output_of(names)
+        isolate = TengoIsolate(MODULE, *bound[1:], limits)
         isolate.known = GIVEN | {
             word for name, item in names.items() for word in (name.partition(".")[0], item.alias)
         }

@@ -80,7 +80,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def send(self, data: bytes) -> None:
         """Sends a frame, now or when the worker reads on."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
             self._awaited, self._sent = True, monotonic()
             if self._prompt and not self._awake:
@@ -99,7 +99,7 @@ class Channel(asyncio.BufferedProtocol):
             if self._transport is not None:
                 # To close it is not enough where a process that was forked meanwhile has it too.
                 # What uvloop gives for the socket has a number only.
-                with suppress(OSError):
+                with suppress(OSError, AttributeError):  # uvloop has none for one that is closed
                     number = os.dup(self._transport.get_extra_info("socket").fileno())
                     with socket.socket(fileno=number) as same:
                         same.shutdown(socket.SHUT_RDWR)

@@ -102,12 +102,12 @@ class Driver(CallsInFlight):
         """Goes on until the program has ended or has to wait. Tells whether it has ended."""
         while self.result is None and (self._ready or self._busy):
             self._turn()
-        if self._broken is not None:
-            raise self._broken
         if self.result is None:
             return False
         for number in list(self._coming):
             self._cancel(number)
+        if self._broken is not None:
+            raise self._broken
         return True
 
     async def finish(self) -> None:
@@ -303,7 +303,8 @@ class Driver(CallsInFlight):
             for number in set(given_up).difference(call.id for call in answer.calls):
                 self._cancel(number)
         try:
-            for call in answer.calls:
+            # Over, it may still hear of calls that a process had made before it knew.
+            for call in answer.calls if self.result is None else ():
                 if call.id == 0:
                     self.gate.tell(call.name, call.args)
                 else:

@@ -78,9 +78,7 @@ class IsolatedEngine:
         self.suffixes = inner.suffixes
         self.features, self.warm = inner.features, inner.warm
         self._given = launch
-        self._launch: Launch
-        self._names: Mapping[str, Signature] = {}
-        self._output = "print"
+        self._bound: tuple[Mapping[str, Signature], str, Launch] | None = None
         self._folder = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -112,12 +110,13 @@ class IsolatedEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> RemoteIsolate:
         """An isolate that gets its worker when it is connected."""
-        if names is not self._names:
-            self._names = names
+        bound = self._bound  # one value: other threads may bind other names meanwhile
+        if bound is None or bound[0] is not names:
             told = [[name, *signature] for name, signature in names.items()]
-            self._launch = self._given or launcher(pack("names", self.name, told, self._folder))
-            self._output = output_of(names)
-        return RemoteIsolate(self._output, limits, self._launch)
+            launch = self._given or launcher(pack("names", self.name, told, self._folder))
+            bound = self._bound = names, output_of(names), launch
+        _, output, launch = bound
+        return RemoteIsolate(output, limits, launch)
 
 
 @cache

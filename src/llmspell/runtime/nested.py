@@ -83,12 +83,18 @@ class Nest:
         self._root.given += limits.memory or 0
         try:
             inner = Run(self._outer.session, Program(*file), params, limits._asdict(), inside=self)
+            meter: Any = inner.driver.meter
             try:
                 result = await inner.attempt()
+            except Exception as error:
+                self._outer.driver.broke(error)  # nothing that a script is told
+                raise
             finally:
-                meter = inner.driver.meter
                 self._take(inner, meter)
-                await inner.close()
+                try:
+                    await inner.close()
+                finally:
+                    meter.end()  # what is closed gives back its own before
         finally:
             self._root.running -= 1
             self._root.given -= limits.memory or 0
@@ -113,4 +119,3 @@ class Nest:
         below = inner.nest
         self.steps += meter.usage.steps + below.steps
         self.cpu += meter.usage.cpu + below.cpu
-        meter.end()

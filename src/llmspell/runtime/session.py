@@ -391,7 +391,9 @@ class Session:
         A spell that waits for nothing ends before an event loop is even imported.
         """
         asyncio = sys.modules.get("asyncio")
-        if asyncio is not None and asyncio._get_running_loop() is not None:
+        # Another thread may be importing it just now.
+        running = getattr(asyncio, "_get_running_loop", None)
+        if running is not None and running() is not None:
             raise UsageError("run_sync cannot be used inside an event loop: await run() instead")
         program = Program.of(source_or_path, self.cache.sources)
         if self.pool is not None:

@@ -43,7 +43,13 @@ end
 function co_env.wrap(f)
   if type(f) ~= "function" then bad("bad argument #1 to 'wrap' (function expected)", 2) end
   local co = co_create(f)
-  return function(...) return unguarded(resume(co, ...)) end
+  local function ended(ok, ...)
+    if ok or not co_close or co_status(co) ~= "dead" then return unguarded(ok, ...) end
+    local before, e = checked(co_close(co))        -- its variables are closed, if it has just failed
+    if before then return unguarded(false, ...) end
+    return unguarded(false, e)
+  end
+  return function(...) return ended(resume(co, ...)) end
 end
 function co_env.yield(...)
   local co = running()

@@ -100,9 +100,12 @@ function strings.format(pattern, ...)
     bad("string.format: %p is not available to spells", 2)
   end
   local args, count = { ... }, select("#", ...)
+  local literal = type(pattern) == "string" and find(pattern, "%q", 1, true)
   for i = 1, count do
     local kind = type(args[i])
-    if kind ~= "string" and kind ~= "number" then args[i] = show(args[i]) end
+    if kind ~= "string" and kind ~= "number" and not (literal and (kind == "nil" or kind == "boolean")) then
+      args[i] = show(args[i])
+    end
   end
   return format(pattern, unpack(args, 1, count))
 end

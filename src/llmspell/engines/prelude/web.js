@@ -178,7 +178,8 @@ class TextDecoder {
     this.#fatal = fatal;
   }
   get encoding() { return "utf-8"; }
-  decode(data = new Bytes(0)) {
+  decode(data = new Bytes(0), { stream = false } = {}) {
+    if (stream) throw new TypeError("TextDecoder: stream is not there: join the parts, and decode them at once");
     const bytes = isView(data) ? new Bytes(data.buffer, data.byteOffset, data.byteLength) : new Bytes(data);
     let text = "";
     for (let i = 0; i < bytes.length;) {
@@ -304,10 +305,12 @@ class URLSearchParams {
     }
   }
   append(name, value) { this.#pairs.push([String_(name), String_(value)]); }
-  delete(name) { this.#pairs = this.#pairs.filter((pair) => pair[0] !== name); }
+  delete(name, value) {
+    this.#pairs = this.#pairs.filter((pair) => pair[0] !== name || (value !== undefined && pair[1] !== String_(value)));
+  }
   get(name) { return this.#pairs.find((pair) => pair[0] === name)?.[1] ?? null; }
   getAll(name) { return this.#pairs.filter((pair) => pair[0] === name).map((pair) => pair[1]); }
-  has(name) { return this.#pairs.some((pair) => pair[0] === name); }
+  has(name, value) { return this.#pairs.some((pair) => pair[0] === name && (value === undefined || pair[1] === String_(value))); }
   set(name, value) {
     const found = this.#pairs.find((pair) => pair[0] === name);
     if (!found) return this.append(name, value);
@@ -323,7 +326,7 @@ class URLSearchParams {
   [Symbol.iterator]() { return this.entries(); }
   toString() { return this.#pairs.map(([name, value]) => `${plus(name)}=${plus(value)}`).join("&"); }
 }
-const plus = (text) => encodeURIComponent(text).replace(/%20/g, "+").replace(/[!'()~]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
+const plus = (text) => encodeURIComponent(text.toWellFormed()).replace(/%20/g, "+").replace(/[!'()~]/g, (c) => "%" + c.charCodeAt(0).toString(16).toUpperCase());
 const unplus = (text) => {
   const spaced = text.replace(/\+/g, " ");
   try { return decodeURIComponent(spaced); } catch { return spaced; }
@@ -333,7 +336,7 @@ const PORTS = { "http:": "80", "https:": "443", "ftp:": "21", "ws:": "80", "wss:
 const PARTS = /^([a-z][a-z0-9+.-]*:)(?:\/\/(?:([^:@/?#]*)(?::([^@/?#]*))?@)?(\[[^\]]*\]|[^:/?#]*)(?::([0-9]*))?)?([^?#]*)(\?[^#]*)?(#.*)?$/i;
 
 class URL {
-  protocol; username; password; hostname; port; pathname; hash;
+  protocol; username; password; hostname; port;
   constructor(text, base) {
     text = String_(text).trim();
     let found = PARTS.exec(text);
@@ -365,14 +368,32 @@ class URL {
         else if (i === steps.length - 1) out.push("");
       });
     }
-    this.pathname = safe(special ? "/" + out.join("/") : path);
+    this.pathname = special ? "/" + out.join("/") : path;
     this.searchParams = new URLSearchParams(search);
     this.#search = safe(search === "?" ? "" : search);
     this.#shown = this.searchParams.toString();
-    this.hash = safe(hash === "#" ? "" : hash);
+    this.hash = hash;
   }
   #search;
   #shown;
+  #pathname;
+  #hash;
+  get pathname() { return this.#pathname; }
+  set pathname(text) {
+    text = safe(String_(text).replace(/[?#]/g, encodeURIComponent));
+    this.#pathname = this.protocol in PORTS && text[0] !== "/" ? `/${text}` : text;
+  }
+  get hash() { return this.#hash; }
+  set hash(text) {
+    text = String_(text).replace(/^#/, "");
+    this.#hash = text && safe(`#${text}`);
+  }
+  set search(text) {
+    text = String_(text).replace(/^\?/, "").replace(/#/g, "%23");
+    this.#search = text && safe(`?${text}`);
+    this.searchParams = new URLSearchParams(text);
+    this.#shown = this.searchParams.toString();
+  }
   get search() {
     const now = this.searchParams.toString();
     return now === this.#shown ? this.#search : now && `?${now}`;
