@@ -27,7 +27,7 @@ from llmspell.errors import (
 from llmspell.host.llm import attachments
 from llmspell.host.llm import models as models_module
 from llmspell.host.llm.batches import asked_all
-from llmspell.host.llm.charges import PICTURE, size_of
+from llmspell.host.llm.charges import PICTURE, size_of, tokens_in
 from llmspell.host.llm.chats import Chat
 from llmspell.host.llm.conversations import conversation_of, settings_of
 from llmspell.host.llm.embeddings import MAX_DIMENSIONS, MAX_TEXTS, embed, offline_vector
@@ -580,3 +580,7 @@ def test_the_examples_of_the_page_run(server: ModelServer, fence: str) -> None:
 
 
 ENGINE_OF = {"lua": "lua54", "javascript": "javascript", "tengo": "tengo"}
+
+
+def test_half_of_a_character_is_counted() -> None:
+    assert tokens_in("half \ud83d end") == 3

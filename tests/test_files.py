@@ -127,6 +127,16 @@ def test_too_large(files: Files, base: Path) -> None:
     assert (base / "notes.txt").read_bytes() == b"hello"
 
 
+def test_a_refused_append_costs_nothing(files: Files, base: Path) -> None:
+    spent: list[int] = []
+    for path, data in (("full.bin", b"x"), ("none.bin", b"x" * 1001)):
+        (base / "full.bin").write_bytes(b"x" * 1000)
+        with pytest.raises(FileFailure, match="larger than 1000 bytes"):
+            files.append(path, data, spent.append)
+    assert spent == []
+    assert not (base / "none.bin").exists()
+
+
 def test_append(files: Files, base: Path) -> None:
     """Data goes to the end; a missing file is made."""
     files.append("notes.txt", b" there")

@@ -25,7 +25,7 @@ import pytest
 from llmspell.errors import BadArgument, CapabilityError, Denied, ProviderFailure
 from llmspell.host.net import http as http_unit
 from llmspell.host.net.addresses import is_public
-from llmspell.host.net.http import Http, Reply
+from llmspell.host.net.http import Http, Reply, _Redirect, _redirected, checked_url
 from llmspell.host.net.markdown import convert_page
 from llmspell.host.net.network import MAX_RESOLVING
 from llmspell.host.net.pages import Page
@@ -553,6 +553,10 @@ def test_redirects_are_checked(site: Site) -> None:
             get(site.url(f"/to?302,{bad}"))
     for bad in ("http://", "http://[::1", "http://a:99999/"):
         assert failure(partial(get, site.url(f"/to?302,{bad}"))).code == "malformed"
+    with pytest.raises(ProviderFailure, match="not valid"):
+        _redirected(
+            _Redirect(302, "http:////1 \xff@]nna"), "GET", checked_url("http://a.b/"), {}, None
+        )
     assert failure(lambda: get(site.url("/loop"))).code == "malformed"
 
 

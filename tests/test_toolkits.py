@@ -299,6 +299,11 @@ def test_the_web_is_searched_with_the_server_of_the_settings(
     assert [item["title"] for item in found] == ["T0", "T1", "T2"]
     assert len(found[0]["snippet"]) == 2000
     assert handler.asked == [{"q": ["lua & c"], "format": ["json"], "language": ["en"]}]
+    handler.status, handler.body = (
+        200,
+        r'{"results": [{"title": "half \ud83d", "url": "http://x"}]}',
+    )
+    assert ran(tmp_path, source, **given)[0]["title"] == "half ?"
     for status, body, code in [
         (403, "", "refused"),
         (429, "", "status"),

@@ -11,7 +11,7 @@ from ..values import dumps
 from .base import Signature
 from .quickjs import Host, Trapped, Vm
 
-PARTS = ("values.js", "errors.js", "tasks.js", "door.js", "web.js")
+PARTS = ("values.js", "errors.js", "tasks.js", "door.js", "addresses.js", "web.js")
 
 
 def prelude(names: Mapping[str, Signature]) -> str:

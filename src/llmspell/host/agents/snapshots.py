@@ -80,7 +80,13 @@ async def made(ctx: Context, text: str, name: str | None) -> Agent:
         raise BadArgument(str(error)) from None
     if not isinstance(told, dict) or told.get("version") != VERSION:
         raise BadArgument("text is not what agent.export writes: it has no version that is known")
-    return await _Reader(ctx).agent(told, name, 1)
+    reader = _Reader(ctx)
+    try:
+        return await reader.agent(told, name, 1)
+    except BaseException:
+        for agent in reader.made:
+            ctx.agents.remove(agent)
+        raise
 
 
 class _Reader:
@@ -89,6 +95,7 @@ class _Reader:
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
         self.count = 0
+        self.made: list[Agent] = []
 
     async def agent(self, told: Any, name: str | None, depth: int) -> Agent:
         self.count += 1
@@ -115,6 +122,7 @@ class _Reader:
         if name is not None:
             options = replace(options, name=name)
         agent = Agent(self.ctx, await self.ctx.model(options.model), options)
+        self.made.append(agent)
         agent.keep(self.ctx, history)
         return agent
 

@@ -65,16 +65,19 @@ def ask(job: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         base.execute(f"PRAGMA max_page_count = {MAX_FILE // 512}")
         base.set_authorizer(_authorizer(write, changes))
         base.set_progress_handler(lambda: monotonic() > due, STEPS)
+        before = base.total_changes
         cursor = base.execute(job["sql"], _params(job["params"]))
         columns = [column[0] for column in cursor.description or ()]
         if twice := next((name for name in columns if columns.count(name) > 1), None):
             return {"error": f"two columns are called {twice}: name one of them with AS"}, b""
         rows, more = _rows(cursor, columns, int(job["limit"]))
-        changed = cursor.rowcount if write and cursor.description is None else 0
-        told = {"columns": columns, "rows": rows, "more": more, "changed": max(changed, 0)}
+        cursor.close()  # one that has more rows is not over, and what it changed not there yet
+        told = {"columns": columns, "rows": rows, "more": more, "changed": 0}
         if base.in_transaction:
             return {"error": "a transaction cannot go on after its query"}, b""
         base.set_authorizer(None)
+        if base.total_changes > before:
+            told["changed"] = base.execute("SELECT changes()").fetchone()[0]  # none of triggers
         # One without a table has no page that could be written.
         empty = write and not base.execute("PRAGMA page_count").fetchone()[0]
         return told, base.serialize() if write and not empty else b""

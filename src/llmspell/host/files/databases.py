@@ -7,10 +7,14 @@ all.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from ...errors import BadArgument, CapabilityError, FileFailure, FileNotFound, HostFailure
 from ...values import kind_of
@@ -31,6 +35,10 @@ GRACE = 20.0
 HEADER = b"SQLite format 3\0"
 WAL = 2
 """The version number of a database whose latest changes are in a second file."""
+
+
+# Who changes a file reads it first: one after another.
+_turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,23 @@ async def query(
         raise BadArgument(f"timeout must be above 0 and at most {MAX_TIMEOUT:g} seconds")
     if len(params) > MAX_PARAMS:
         raise BadArgument(f"params must be at most {MAX_PARAMS}, got {len(params)}")
+    async with _turn(os.path.join(files.base, path)) if options.write else nullcontext():
+        return await _asked(files, spend, path, sql, params, options)
+
+
+def _turn(path: str) -> asyncio.Lock:
+    key = id(asyncio.get_running_loop()), os.path.realpath(path)
+    return _turns.setdefault(key, asyncio.Lock())
+
+
+async def _asked(
+    files: Files,
+    spend: Callable[[int], None],
+    path: str,
+    sql: str,
+    params: list[Any] | dict[str, Any],
+    options: QueryOptions,
+) -> Rows:
     data = _content(files, path, options.write)
     job = {
         "sql": sql,

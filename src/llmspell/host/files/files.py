@@ -150,6 +150,8 @@ class Files:
             self._ask("fs.write", place, path)
             with beneath.directory(place.directory) as directory:
                 there = _check_target(directory, place.name)
+                if len(data) + (there.st_size if there else 0) > self.max_bytes:
+                    raise self._too_large(verb, path)
                 spend(len(data) if there else max(len(data), BLOCK))
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _LEAF
                 with _open_file(place.name, flags, directory) as (file, state):
@@ -448,13 +450,13 @@ def _refuse_link(state: os.stat_result) -> None:
         raise OSError(errno.ELOOP, "")
 
 
-def _check_target(directory: int, name: str) -> bool:
-    """Whether a file exists that is to be written; raises when it is no regular file."""
+def _check_target(directory: int, name: str) -> os.stat_result | None:
+    """The state of a file that is to be written, if there is one; it must be a regular file."""
     try:
-        _check_regular(_lstat(name or ".", directory))
+        _check_regular(state := _lstat(name or ".", directory))
     except FileNotFoundError:
-        return False
-    return True
+        return None
+    return state
 
 
 def _check_regular(state: os.stat_result) -> None:

@@ -44,6 +44,7 @@ def read(text: str, options: CsvOptions) -> list[Any]:
     """The rows of a table. Raises BadArgument with the line of a mistake."""
     if len(text) > MAX_TEXT:
         raise BadArgument(f"the CSV is longer than {MAX_TEXT} characters")
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_TEXT))  # of the process; never less
     rows = csv.reader(
         io.StringIO(text.removeprefix("\ufeff"), newline=""),
         delimiter=options.delimiter,

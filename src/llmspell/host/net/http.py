@@ -253,7 +253,7 @@ def _redirected(
 
     try:
         url = target.join(redirect.location)
-    except httpx2.InvalidURL:
+    except (httpx2.InvalidURL, ValueError):  # some of it is left to the standard library
         raise ProviderFailure(
             f"{target.host} redirects to an address that is not valid", code="malformed"
         ) from None

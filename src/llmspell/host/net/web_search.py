@@ -122,8 +122,9 @@ def _check(reply: Reply) -> None:
 
 
 def _result(item: Any) -> WebResult:
-    parts = [str(item.get(name) or "")[:MAX_TEXT] for name in ("title", "url", "content")]
-    return WebResult(*parts)
+    # A server may tell half of a character, which no text may have.
+    given = (str(item.get(name) or "")[:MAX_TEXT] for name in ("title", "url", "content"))
+    return WebResult(*(text.encode(errors="replace").decode() for text in given))
 
 
 def _results(page: str) -> Iterator[WebResult]:

@@ -181,9 +181,14 @@ class Repository:
                     raise BadArgument(f"schema.import: data.{name}.versions.{text} is no schema")
                 where = f"data.{name}.versions.{text}"
                 number, read = _number(name, text), schemas.read(schema, where)
+                known = len(made._kept[name].versions) if name in made._kept else 0
                 made.save(name, read)
                 kept = made._kept[name]
-                kept.versions[number] = kept.versions.pop(kept.current, read)
+                if len(kept.versions) > known:
+                    del kept.versions[kept.current]
+                else:  # equal to the one before, which `save` takes for the same
+                    made._size += _size(read)
+                kept.versions[number] = read
                 kept.current = number
             current = entry.get("current")
             if current is not None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -60,6 +61,7 @@ class Execution:
         agents: dict[str, Handle],
         options: RunOptions,
         tell: Callable[[WorkflowEvent], Awaitable[None]] | None,
+        read: Callable[[], bool] = lambda: True,
     ) -> None:
         self.ctx = ctx
         self.plan = plan
@@ -72,9 +74,10 @@ class Execution:
         self.unpaused = asyncio.Event()
         self.unpaused.set()
         self._rests = False
-        self._at_work = 0
+        self._at_work = self._clocks = 0
         self.frame = Frame(ChainMap({}), {"input": options.input})
         self._tell = tell
+        self._read = read
         self._held: dict[str, int] = {}
         self._told: WeakSet[CapabilityError] = WeakSet()
         self._size = 0
@@ -301,7 +304,8 @@ class Execution:
                 break
             await self.emit("step_retrying", step.id, attempt=tried, error=told)
             if spec.retry_delay:
-                await self.ctx.invoke("time.sleep", spec.retry_delay)
+                with self.timed():
+                    await self.ctx.invoke("time.sleep", spec.retry_delay)
         if spec.save_as is not None:
             self.set_variables({spec.save_as: output})
         return await self.settle(step, frame, Outcome("completed", output, None, tried))
@@ -334,13 +338,23 @@ class Execution:
             return await work
         job, clock = asyncio.ensure_future(work), asyncio.create_task(self.clock(seconds))
         try:
-            await asyncio.wait({job, clock}, return_when=asyncio.FIRST_COMPLETED)
+            with self.timed():
+                await asyncio.wait({job, clock}, return_when=asyncio.FIRST_COMPLETED)
             if clock.done() and clock.result():
                 told = f"it took longer than {seconds:g} s"
                 raise HostFailure(told, code="timeout", retryable=True)
             return await job
         finally:
             await end([job, clock])
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Something goes on by itself within, when its time has come."""
+        self._clocks += 1
+        try:
+            yield
+        finally:
+            self._clocks -= 1
 
     async def clock(self, seconds: float) -> bool:
         """Whether so much time has gone by: in a replay it may not have."""
@@ -399,17 +413,20 @@ class Execution:
 
     async def agent(self, spec: StepSpec, frame: Frame) -> Any:
         """Gives an agent its task. Gives its answer, as data where it has a schema for it."""
-        agent = spec.agent
+        agent, once = spec.agent, False
         if isinstance(agent, dict):
             agent = self.agents.get(spec.id)
             if agent is None:
                 options = self.values.rendered(spec.agent, frame)
-                agent = await self.ctx.invoke("agent.create", options)
-                if options == spec.agent:
+                agent, once = await self.ctx.invoke("agent.create", options), options != spec.agent
+                if not once:
                     self.agents[spec.id] = agent
-        reply = await self.ctx.invoke(
-            "agent.run", agent, _text(self.values.rendered(spec.input, frame))
-        )
+        task = _text(self.values.rendered(spec.input, frame))
+        try:
+            reply = await self.ctx.invoke("agent.run", agent, task)
+        finally:
+            if once:
+                await self.ctx.invoke("agent.remove", agent)  # the next has its name
         output = reply.get("output")
         return reply.get("content") if output is None else output
 
@@ -443,7 +460,7 @@ class Execution:
         try:
             await self.emit("step_waiting", spec.id, message=message)
             if self.options.on_approval is None:
-                answer = await (decision if spec.timeout else self.helped(decision, NOBODY))
+                answer = await self.helped(decision, NOBODY)
             else:
                 asked = {"step": spec.id, "message": message}
                 answer = await run(self.options.on_approval, asked)
@@ -463,7 +480,8 @@ class Execution:
         try:
             while not (await asyncio.wait({job}, timeout=PATIENCE))[0]:
                 resting = sum(map(len, self.decisions.values()))
-                stuck = stuck + 1 if self.ctx.alone() and self._at_work == resting else 0
+                idle = self._at_work == resting and not self._clocks
+                stuck = stuck + 1 if idle and self._read() and self.ctx.alone() else 0
                 if stuck == 2:
                     raise HostFailure(alone, code="deadlock")
             return job.result()

@@ -186,8 +186,12 @@ class Workflow:
         self,
         options: RunOptions,
         tell: Callable[[WorkflowEvent], Awaitable[None]] | None = None,
+        read: Callable[[], bool] = lambda: True,
     ) -> WorkflowResult:
-        """Runs it to its end. Raises the failure that ended it, or Cancelled."""
+        """Runs it to its end. Raises the failure that ended it, or Cancelled.
+
+        read: whether the script waits for what it is told: else it may yet do something.
+        """
         if self._run is not None:
             raise HostFailure(f"the workflow {self.name} is running already", code="running")
         if not self._plan.steps:
@@ -205,7 +209,7 @@ class Workflow:
         self._cancelled, self._error, self._status = False, None, "running"
         run = self._run = Execution(
             self._ctx, self._plan, self._handlers, self._variables, self._states, self._agents,
-            options, tell,
+            options, tell, read,
         )  # fmt: skip
         try:
             return await self._finished(run)
@@ -402,6 +406,7 @@ class WorkflowEvents:
         self._events: asyncio.Queue[WorkflowEvent] = asyncio.Queue(EVENTS_AHEAD)
         self._task: asyncio.Task[WorkflowResult] | None = None
         self._closed = False
+        self._readers = 0
 
     async def _put(self, event: WorkflowEvent) -> None:
         # What waits here may be in the workflow no more.
@@ -422,14 +427,16 @@ class WorkflowEvents:
         if self._closed:
             return None
         if self._task is None:
-            running = self._workflow.run(self._options, self._put)
+            running = self._workflow.run(self._options, self._put, lambda: self._readers > 0)
             self._task = asyncio.create_task(running)
         getting = asyncio.create_task(self._events.get())
+        self._readers += 1
         try:
             await asyncio.wait({getting, self._task}, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
                 return self._taken(getting.result())
         finally:
+            self._readers -= 1
             getting.cancel()
         if not self._events.empty():
             return self._taken(self._events.get_nowait())
