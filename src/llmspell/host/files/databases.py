@@ -37,8 +37,8 @@ WAL = 2
 """The version number of a database whose latest changes are in a second file."""
 
 
-# Who changes a file reads it first: one after another.
 _turns: WeakValueDictionary[tuple[int, str], asyncio.Lock] = WeakValueDictionary()
+"""By event loop and path. Who changes a file reads it first: one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,44 +88,33 @@ async def query(
     if len(params) > MAX_PARAMS:
         raise BadArgument(f"params must be at most {MAX_PARAMS}, got {len(params)}")
     async with _turn(os.path.join(files.base, path)) if options.write else nullcontext():
-        return await _asked(files, spend, path, sql, params, options)
+        data = _content(files, path, options.write)
+        job = {
+            "sql": sql,
+            "params": _plain(params),
+            "write": options.write,
+            "limit": options.limit,
+            "timeout": options.timeout,
+        }
+        sent = json.dumps(job).encode() + b"\n" + data
+        told = await confined.run(database.__file__, sent, options.timeout + GRACE)
+        if told is None:
+            raise HostFailure("the query took too much time or memory", code="too_large")
+        line, _, after = told.partition(b"\n")
+        answer = json.loads(line)
+        if "error" in answer:
+            code = "timeout" if answer.get("late") else "sql"
+            raise HostFailure(f"{path[:200]}: {answer['error'][:500]}", code=code)
+        if options.write and after != data:
+            files.write(path, after, spend)
+    columns = answer["columns"]
+    rows = [_row(columns, row) for row in answer["rows"]]
+    return Rows(columns, rows, answer["more"], answer["changed"])
 
 
 def _turn(path: str) -> asyncio.Lock:
     key = id(asyncio.get_running_loop()), os.path.realpath(path)
     return _turns.setdefault(key, asyncio.Lock())
-
-
-async def _asked(
-    files: Files,
-    spend: Callable[[int], None],
-    path: str,
-    sql: str,
-    params: list[Any] | dict[str, Any],
-    options: QueryOptions,
-) -> Rows:
-    data = _content(files, path, options.write)
-    job = {
-        "sql": sql,
-        "params": _plain(params),
-        "write": options.write,
-        "limit": options.limit,
-        "timeout": options.timeout,
-    }
-    sent = json.dumps(job).encode() + b"\n" + data
-    told = await confined.run(database.__file__, sent, options.timeout + GRACE)
-    if told is None:
-        raise HostFailure("the query took too much time or memory", code="too_large")
-    line, _, after = told.partition(b"\n")
-    answer = json.loads(line)
-    if "error" in answer:
-        code = "timeout" if answer.get("late") else "sql"
-        raise HostFailure(f"{path[:200]}: {answer['error'][:500]}", code=code)
-    if options.write and after != data:
-        files.write(path, after, spend)
-    columns = answer["columns"]
-    rows = [_row(columns, row) for row in answer["rows"]]
-    return Rows(columns, rows, answer["more"], answer["changed"])
 
 
 def _content(files: Files, path: str, write: bool) -> bytes:
