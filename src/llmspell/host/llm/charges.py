@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...errors import BadArgument, LlmspellError, ProviderFailure
 from ...limits import Meter, Reservation
 from .failures import is_provider_error
-from .stacks import MAX_STACKED, stacked
+from .marks import MAX_STACKED, stacked
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
