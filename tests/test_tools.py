@@ -109,7 +109,8 @@ def test_a_program_that_cannot_decide_tells_nothing_of_its_inside() -> None:
     def approve(request: ToolRequest) -> bool:
         raise RuntimeError("hunter2")
 
-    with pytest.raises(HostFailure, match=r"failed to decide \(RuntimeError\)") as caught:
+    told = r"approve failed in the program that runs this spell \(RuntimeError\)"
+    with pytest.raises(HostFailure, match=told) as caught:
         ran(CALC, tool_rules={"*": "ask"}, approve=approve)
     assert "hunter2" not in str(caught.value)
 

@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from ...errors import BadArgument, HostFailure, LlmspellError, UsageError, near_miss
+from ...errors import BadArgument, UsageError, near_miss
+from ..failures import failure_of
 
 DECISIONS = ("allow", "ask", "deny")
 """What a rule may say, from the mildest to the strictest."""
@@ -70,13 +71,7 @@ class Approvals:
             answer = self._approve(request)
             return bool(await answer if inspect.isawaitable(answer) else answer)
         except Exception as error:
-            if isinstance(error, LlmspellError) and error.result is None:
-                raise  # one with a result is of another run, and must not end this one
-            kind = type(error).__name__
-            raise HostFailure(
-                f"{request.name}: the program that runs this spell failed to decide ({kind})",
-                code="host",
-            ) from error
+            raise failure_of(f"{request.name}: approve", error) from error
 
 
 class Restrictions:
