@@ -9,9 +9,10 @@ again, which takes a tenth of a second where model libraries are loaded. None of
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable
 from typing import TypeVar
+
+from .forks import in_child
 
 T = TypeVar("T")
 _paused = False
@@ -39,5 +40,4 @@ def _fork() -> None:
         gc.enable()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_fork)
+in_child(_fork)

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from ..errors import CapabilityError, Frame, LlmspellError
 from ..limits import Limits
+
+T = TypeVar("T")
 
 NOTHING_THERE = re.compile(
     r"attempt to (?:call|index) .*nil value|not a function|cannot read property|not callable"
@@ -63,6 +65,29 @@ class Signature(NamedTuple):
 def output_of(names: Mapping[str, Signature]) -> str:
     """The name of what prints."""
     return next((name for name, item in names.items() if item.role == "output"), "print")
+
+
+class Bound(Generic[T]):
+    """What an engine makes for the names that are bound, kept for the names it was given last.
+
+    make: makes it. Threads may bind other names at the same time: each gets its own.
+    """
+
+    def __init__(self, make: Callable[[Mapping[str, Signature]], T]) -> None:
+        self._make = make
+        self._last: tuple[Mapping[str, Signature], T] | None = None
+
+    @property
+    def last(self) -> T | None:
+        """What was made last, for whatever names."""
+        return None if self._last is None else self._last[1]
+
+    def of(self, names: Mapping[str, Signature]) -> T:
+        """What is made for these names."""
+        last = self._last
+        if last is None or last[0] is not names:
+            last = self._last = names, self._make(names)
+        return last[1]
 
 
 def camel(name: str) -> str:

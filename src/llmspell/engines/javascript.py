@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import Frame, ScriptSyntaxError
 from ..limits import Limits
-from .base import Chunk, Signature, Store, output_of
+from .base import Bound, Chunk, Signature, Store, output_of
 from .javascript_compiler import CHECKED, Checker, check, prelude
 from .javascript_isolate import JavaScriptIsolate
 from .javascript_sources import SUFFIXES, built_in
@@ -20,6 +20,11 @@ MAX_SOURCE = 1024 * 1024
 TYPED = (".ts", ".mts")
 
 
+def _made(names: Mapping[str, Signature]) -> tuple[Image, str, Mapping[str, str]]:
+    """The image with these names, which of them prints, and the modules they make."""
+    return images.of(prelude(names)), output_of(names), built_in(names)
+
+
 class JavaScriptEngine:
     """JavaScript and TypeScript behind the engine protocol."""
 
@@ -29,7 +34,7 @@ class JavaScriptEngine:
     def __init__(self, name: str = "javascript", machine_code: bool = True) -> None:
         self.name = name
         self.suffixes = SUFFIXES
-        self._bound: tuple[Mapping[str, Signature], Image, str, Mapping[str, str]] | None = None
+        self._bound = Bound(_made)
         # A process that is to be locked down is forked, or not, after the first program has run:
         # that one runs without threads. What comes then has them, and a VM to check programs with.
         self._alone = not machine_code
@@ -72,7 +77,7 @@ class JavaScriptEngine:
         if self._checker is not None:
             check(self._checker, code, name)
         else:
-            image = images.of(prelude({})) if self._bound is None else self._bound[1]
+            image, *_ = self._bound.last or _made({})
             vm = Vm(image, Checker(), CHECKED)
             try:
                 check(vm, code, name)
@@ -82,11 +87,7 @@ class JavaScriptEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> JavaScriptIsolate:
         """Makes a fresh VM with `names` bound."""
-        bound = self._bound  # one value: other threads may bind other names meanwhile
-        if bound is None or bound[0] is not names:
-            bound = names, images.of(prelude(names)), output_of(names), built_in(names)
-            self._bound = bound
-        _, image, output, modules = bound
+        image, output, modules = self._bound.of(names)
         alone, self._alone = self._alone, False
         if not alone:
             ticking.start(image.engine)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import suppress
 from queue import SimpleQueue
 from time import monotonic, sleep
 from typing import Protocol
+
+from ..forks import in_child
 
 THREAD_STACK = 16 * 1024 * 1024
 """Bytes of the stack of a thread a VM runs in: that of WebAssembly lies on it."""
@@ -123,6 +124,5 @@ threads = Threads()
 resting = Resting()
 """Those of this process."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=threads.begin)
-    os.register_at_fork(after_in_child=resting.begin)
+in_child(threads.begin)
+in_child(resting.begin)

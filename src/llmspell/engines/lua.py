@@ -31,6 +31,7 @@ from ..limits import Limits, mark
 from ..values import MAX_BYTES, dumps
 from .base import (
     Answer,
+    Bound,
     Busy,
     Call,
     Chunk,
@@ -41,7 +42,6 @@ from .base import (
     Sandbox,
     Signature,
     Waiting,
-    output_of,
 )
 from .lua_compiler import (
     absence,
@@ -55,6 +55,7 @@ from .lua_compiler import (
 )
 from .lua_prelude import (
     PLAIN,
+    binding,
     enumerates,
     lazy,
     needs_builtins,
@@ -63,7 +64,6 @@ from .lua_prelude import (
     part,
     prelude,
     readers,
-    surface,
     wanted,
 )
 
@@ -101,7 +101,7 @@ class LuaEngine:
         exact = set() if name == "luajit" else {"int64"}
         kept = {"steps", "preempt", "memory", "locals", "sandbox", "reproduce"}
         self.features = frozenset(kept | exact)
-        self._bound: tuple[Mapping[str, Signature], bytes, str] | None = None
+        self._bound = Bound(binding)
 
     @property
     def version(self) -> str:
@@ -121,10 +121,7 @@ class LuaEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> LuaIsolate:
         """Makes a fresh Lua state with `names` bound."""
-        bound = self._bound  # one value: other threads may bind other names meanwhile
-        if bound is None or bound[0] is not names:
-            bound = self._bound = names, surface(names), output_of(names)
-        isolate = LuaIsolate(self._module, *bound[1:], limits, self._interpreted)
+        isolate = LuaIsolate(self._module, *self._bound.of(names), limits, self._interpreted)
         isolate.compile_with(self.compile)
         return isolate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 from _thread import allocate_lock
 from collections.abc import Container
@@ -12,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from ..errors import Frame, ScriptSyntaxError
+from ..forks import in_child
 from .base import Sandbox
 from .lua_safepoints import rewrite
 
@@ -105,8 +105,7 @@ class _Checkers:
 
 _checkers = _Checkers()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_checkers.fork)
+in_child(_checkers.fork)
 
 
 def runtime(module: str, memory: int | None = None) -> Any:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from .base import Signature
+from .base import Signature, output_of
 from .lua_compiler import runtime
 
 PRELUDE = ("core", "values", "tasks", "environment", "builtins", "door")
@@ -60,6 +60,11 @@ def readers(payload: bytes) -> tuple[str, ...]:
     if payload[:1] not in (b"{", b"[") and len(payload) < 16:
         return ()
     return ("composites", "handles") if b'"\\u0000handle"' in payload else ("composites",)
+
+
+def binding(names: Mapping[str, Signature]) -> tuple[bytes, str]:
+    """What a state is to know of the bound names: their surface, and which of them prints."""
+    return surface(names), output_of(names)
 
 
 def surface(names: Mapping[str, Signature]) -> bytes:

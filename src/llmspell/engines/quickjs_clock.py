@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from time import sleep
 from typing import Protocol
 
 import wasmtime
+
+from ..forks import in_child
 
 TICK = 0.004
 """Seconds from one look of the clock at what runs to the next."""
@@ -92,5 +93,4 @@ class Ticker:
 ticking = Ticker()
 """That of this process."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ticking.begin)
+in_child(ticking.begin)

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 import wasmtime
 from wasmtime import _ffi as ffi
 
+from ..forks import in_child
 from .base import Store
 from .quickjs import OK, PAGE, STACK, Host, Image, Pristine, Vm
 from .quickjs_beside import BESIDE
@@ -158,8 +159,7 @@ images = Images()
 
 
 atexit.register(images.free)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=images.fork)
+in_child(images.fork)
 
 
 def _image(

@@ -10,10 +10,10 @@ from typing import Any
 from .. import tengo
 from ..errors import LlmspellError, ScriptRuntimeError, ScriptSyntaxError
 from ..limits import Limits
-from .base import Answer, Chunk, Compile, Done, Ended, Signature, output_of
+from .base import Answer, Bound, Chunk, Compile, Done, Ended, Signature
 from .lua import LuaEngine, LuaIsolate
 from .lua_compiler import compiled, compiler
-from .lua_prelude import dumped, surface
+from .lua_prelude import binding, dumped
 
 MODULE = "lua54"
 GIVEN = frozenset({"params", "print", "async", "await", "parallel", "promise", "spawn"})
@@ -54,7 +54,7 @@ class TengoEngine:
     def __init__(self, name: str = "tengo", machine_code: bool = True) -> None:
         self.name = name
         self._lua = LuaEngine("lua", machine_code)
-        self._bound: tuple[Mapping[str, Signature], bytes, str] | None = None
+        self._bound = Bound(binding)
 
     @property
     def version(self) -> str:
@@ -86,10 +86,7 @@ class TengoEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> TengoIsolate:
         """Makes a fresh Lua state with `names` bound."""
-        bound = self._bound  # one value: other threads may bind other names meanwhile
-        if bound is None or bound[0] is not names:
-            bound = self._bound = names, surface(names), output_of(names)
-        isolate = TengoIsolate(MODULE, *bound[1:], limits)
+        isolate = TengoIsolate(MODULE, *self._bound.of(names), limits)
         isolate.known = GIVEN | {
             word for name, item in names.items() for word in (name.partition(".")[0], item.alias)
         }

@@ -14,7 +14,6 @@ compiles to. Text that a script makes itself and loads is not kept either.
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock  # threading would cost the start of a spell a millisecond
 from collections import OrderedDict
 from functools import cache
@@ -23,6 +22,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING
 
 from ..engines.base import Chunk, Engine, Prepares
+from ..forks import in_child
 from ..host.sources import Sources
 
 if TYPE_CHECKING:
@@ -189,8 +189,7 @@ class ChunkCache:
         return self._files
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ChunkCache.fork)
+in_child(ChunkCache.fork)
 
 
 @cache

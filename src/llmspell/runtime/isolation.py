@@ -18,6 +18,7 @@ from typing import Any
 from ..engines import engine
 from ..engines.base import (
     Answer,
+    Bound,
     Call,
     Chunk,
     Compile,
@@ -78,7 +79,7 @@ class IsolatedEngine:
         self.suffixes = inner.suffixes
         self.features, self.warm = inner.features, inner.warm
         self._given = launch
-        self._bound: tuple[Mapping[str, Signature], str, Launch] | None = None
+        self._bound = Bound(self._made)
         self._folder = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -110,13 +111,13 @@ class IsolatedEngine:
 
     def isolate(self, names: Mapping[str, Signature], limits: Limits) -> RemoteIsolate:
         """An isolate that gets its worker when it is connected."""
-        bound = self._bound  # one value: other threads may bind other names meanwhile
-        if bound is None or bound[0] is not names:
-            told = [[name, *signature] for name, signature in names.items()]
-            launch = self._given or launcher(pack("names", self.name, told, self._folder))
-            bound = self._bound = names, output_of(names), launch
-        _, output, launch = bound
+        output, launch = self._bound.of(names)
         return RemoteIsolate(output, limits, launch)
+
+    def _made(self, names: Mapping[str, Signature]) -> tuple[str, Launch]:
+        told = [[name, *signature] for name, signature in names.items()]
+        launch = self._given or launcher(pack("names", self.name, told, self._folder))
+        return output_of(names), launch
 
 
 @cache

@@ -15,6 +15,7 @@ from functools import partial
 from weakref import WeakValueDictionary
 
 from ..errors import SpellCrashed
+from ..forks import in_child
 from .frames import exit_frame
 
 PASSED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
@@ -153,8 +154,7 @@ zygotes = Zygotes()
 """Those of this process."""
 
 atexit.register(zygotes.stop)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=zygotes.leave)
+in_child(zygotes.leave)
 
 
 def spawn(names: bytes) -> Launch:

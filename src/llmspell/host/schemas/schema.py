@@ -6,7 +6,6 @@ memory or time out of proportion.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -14,6 +13,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from ...errors import BadArgument, near_miss
+from ...forks import in_child
 from ...values import kind_of
 from . import patterns
 
@@ -365,8 +365,7 @@ class _Compiled:
 
 _compiled = _Compiled()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_compiled.fork)
+in_child(_compiled.fork)
 
 
 def validator(schema: dict[str, Any], formats: bool = True) -> Validator:
