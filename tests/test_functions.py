@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from conftest import PATIENCE
 
 import llmspell
 from llmspell import Function, FunctionRef, Session
+from llmspell.engines.base import Bound, Signature
 from llmspell.errors import (
     BadArgument,
     CallLimit,
@@ -604,3 +605,17 @@ def test_what_ends_a_task_ends_no_run(level: str, ending: type[BaseException]) -
     session = Session(level=level, functions={"host.fails": fails})
     result = session.attempt_sync("local ok, e = pcall(host.fails) return {ok, e.code}")
     assert (result.error, result.value) == (None, [False, "host"])
+
+
+def test_names_that_are_bound_while_others_are_get_what_is_theirs() -> None:
+    first, second = {"a": Signature()}, {"b": Signature()}
+    asked: list[list[str]] = []
+
+    def make(names: Mapping[str, Signature]) -> list[str]:
+        if names is first and not asked:
+            asked.append(bound.of(second))  # as another thread may ask meanwhile
+        return list(names)
+
+    bound = Bound(make)
+    assert (bound.of(first), asked) == (["a"], [["b"]])
+    assert (bound.of(second), bound.of(first), bound.of(first)) == (["b"], ["a"], ["a"])
